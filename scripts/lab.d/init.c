@@ -243,12 +243,9 @@ static _Noreturn void run_child(char **argv, int out, int err)
 /* "/lab/argv" holds the command's words, each ended by a zero byte. */
 static char **read_command(void)
 {
-	static char *shell[] = { "/bin/sh", "-l", NULL };
 	size_t len = 0, nr = 0;
 	char *words, **argv;
 
-	if (want_shell)
-		return shell;
 	words = read_file("/lab/argv", &len);
 	if (!words || !len)
 		give_up("no command was packed");
