@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What to type. The objects of the module are listed in Kbuild; everything else that is
+# built goes below build/.
+
+# The kernel's own make files come back here only when Kbuild is missing.
+ifneq ($(KERNELRELEASE),)
+$(error the module is described in Kbuild)
+endif
+
+KVER ?= $(shell scripts/kernel-version 2>/dev/null)
+KDIR ?= /lib/modules/$(KVER)/build
+DESTDIR ?=
+PREFIX ?= /usr
+CLOSED ?=
+
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) CLOSED=$(CLOSED)
+share = $(DESTDIR)$(PREFIX)/share
+
+.PHONY: all
+all: module vmm
+
+.PHONY: help
+help:
+	@echo 'make                  build umbra.ko, the umbra command and the tiny guests'
+	@echo 'make run              see guests run on /dev/umbra in the emulated host'
+	@echo 'make check            all checks and tests; CHECKS="style unit" only those'
+	@echo 'make lab              a shell in the emulated host'
+	@echo 'make style            what the checks say about the style of the sources'
+	@echo 'make docs             the documents as HTML, in build/docs'
+	@echo 'make modules_install  install umbra.ko for the kernel of KDIR'
+	@echo 'make install          install the umbra command, udev rule, man pages, completion'
+	@echo 'make clean            remove what was built; build/cache with downloads stays'
+	@echo
+	@echo 'KDIR=FOLDER           kernel to build for (default: linux-headers-amd64)'
+	@echo 'CLOSED=1              do without symbols that newer kernels close to modules'
+	@echo 'DESTDIR=, PREFIX=     where install puts things'
+
+# Debian packages that are missing are installed, and named.
+.PHONY: setup
+setup:
+	@scripts/setup --check >/dev/null || scripts/setup
+
+.PHONY: module
+module: setup
+	+$(kbuild) modules
+	@mkdir -p build
+	@cmp -s umbra.ko build/umbra.ko || cp umbra.ko build/umbra.ko
+
+# The umbra command and its tiny guests.
+.PHONY: vmm
+vmm: setup
+	+$(MAKE) -C userspace-vmm
+
+.PHONY: lab
+lab: all
+	scripts/lab --shell --add build
+
+.PHONY: run
+run: all
+	scripts/run
+
+.PHONY: check
+check: setup
+	scripts/check $(CHECKS)
+
+.PHONY: style
+style: setup
+	scripts/check-style
+
+.PHONY: docs
+docs: setup
+	scripts/check-docs
+
+.PHONY: modules_install
+modules_install: module
+	+$(kbuild) modules_install
+
+.PHONY: install
+install: vmm
+	install -D -m 755 build/umbra $(DESTDIR)$(PREFIX)/bin/umbra
+	install -D -m 644 scripts/60-umbra.rules $(DESTDIR)/lib/udev/rules.d/60-umbra.rules
+	install -D -m 644 userspace-vmm/umbra.1 $(share)/man/man1/umbra.1
+	install -D -m 644 userspace-vmm/umbra.bash-completion \
+		$(share)/bash-completion/completions/umbra
+
+.PHONY: clean
+clean:
+	find . -path ./build -prune -o -type f \( -name '*.o' -o -name '*.o.d' -o \
+		-name '.*.cmd' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \) \
+		-exec rm -f {} +
+	rm -f modules.order Module.symvers
+	test ! -d build || find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +
