@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Nested tables, gpa to hpa: map on a fault, drop, age, write-protect.
+ *
+ * One set of tables per VM, all under the MMU lock; the processor alone works
+ * on them besides, setting accessed and dirty bits, hence the exchanges. No
+ * guest tables and no slots here but where a log stops.
+ */
+#include "mmu_env.h"
+#include "mmu_internal.h"
+#include "pt_iter.h"
+
+/* What a visitor does to the present entry where @it stands. */
+typedef void (*tdp_visit_t)(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg);
+
+/* Hand the table @table of @level and all below it to @tlb. */
+static void tdp_unlink(enum umbra_fmt_id fmt, u64 *table, int level, struct umbra_tlb *tlb)
+{
+	unsigned int i;
+
+	for (i = 0; level > 1 && i < UMBRA_FMT_ENTRIES; i++) {
+		u64 e = READ_ONCE(table[i]);
+
+		if (umbra_fmt_present(fmt, e) && !umbra_fmt_leaf(fmt, e, level))
+			tdp_unlink(fmt, __va(umbra_fmt_addr(fmt, e, level)), level - 1, tlb);
+	}
+	umbra_tlb_table(tlb, table);
+}
+
+/* Put @new in place of the entry, with all that hung below the old one. */
+static void tdp_replace(struct umbra_pt_iter *it, u64 new, struct umbra_tlb *tlb)
+{
+	u64 old = umbra_pt_replace(it, new);
+
+	if (!umbra_fmt_present(it->fmt, old))
+		return;
+	if (umbra_fmt_leaf(it->fmt, old, it->level))
+		umbra_tlb_note(tlb);
+	else
+		tdp_unlink(it->fmt, __va(umbra_fmt_addr(it->fmt, old, it->level)),
+			   it->level - 1, tlb);
+}
+
+/* An entry of another size, or of no use, stands where a table must hang. */
+static void tdp_link_table(struct umbra_pt_iter *it, struct umbra_pt_cache *cache,
+			   struct umbra_tlb *tlb)
+{
+	u64 *table = umbra_pt_cache_take(cache);
+
+	tdp_replace(it, umbra_fmt_make_table(it->fmt, __pa(table)), tlb);
+}
+
+/* Same frame, same size: only add what the fault needs. */
+static bool tdp_same_leaf(struct umbra_pt_iter *it, u64 leaf)
+{
+	return umbra_pt_present(it) && umbra_pt_leaf(it) &&
+	       umbra_fmt_addr(it->fmt, it->entry, it->level) ==
+	       umbra_fmt_addr(it->fmt, leaf, it->level);
+}
+
+static void tdp_set_leaf(struct umbra_pt_iter *it, u64 leaf, struct umbra_tlb *tlb)
+{
+	if (!tdp_same_leaf(it, leaf)) {
+		tdp_replace(it, leaf, tlb);
+		return;
+	}
+	/*
+	 * Rights only grow: another vCPU may have mapped the frame writable
+	 * since the fault, and it marked the frame dirty.
+	 */
+	if (umbra_fmt_writable(it->fmt, leaf) && !umbra_fmt_writable(it->fmt, it->entry))
+		umbra_pt_replace(it, leaf);
+}
+
+static void tdp_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
+{
+	struct umbra_vm *vm = fault->vcpu->vm;
+	gfn_t offset = fault->gfn & (umbra_level_pages(fault->level) - 1);
+	hpa_t pa = pfn_to_hpa(fault->frame.pfn - offset);
+	struct umbra_pt_iter it;
+
+	lockdep_assert_held(&vm->mmu->lock);
+	umbra_pt_seek(&it, umbra_caps.fmt, vm->mmu->root, fault->gfn);
+	while (it.level > fault->level) {
+		if (!umbra_pt_present(&it) || umbra_pt_leaf(&it))
+			tdp_link_table(&it, &fault->vcpu->mmu->cache, tlb);
+		umbra_pt_down(&it, fault->gfn);
+	}
+	tdp_set_leaf(&it, umbra_fmt_make_leaf(it.fmt, pa, it.level, fault->writable), tlb);
+}
+
+/*
+ * Let others have the lock or the CPU; on return tables may have changed. Only
+ * between finished entries, so that every turn makes progress.
+ */
+static void tdp_breathe(struct umbra_pt_iter *it, struct umbra_tlb *tlb)
+{
+	struct umbra_mmu *mmu = tlb->vm->mmu;
+
+	if (umbra_pt_present(it) && !umbra_pt_leaf(it))
+		return;
+	if (!need_resched() && !spin_needbreak(&mmu->lock))
+		return;
+	umbra_tlb_flush(tlb);
+	cond_resched_lock(&mmu->lock);
+	umbra_pt_restart(it);
+}
+
+/* Visit all present entries that touch [first, end); the lock is taken here. */
+static __always_inline bool tdp_for_range(struct umbra_vm *vm, gfn_t first, gfn_t end,
+					  bool may_block, tdp_visit_t visit, void *arg)
+{
+	struct umbra_mmu *mmu = vm->mmu;
+	struct umbra_pt_iter it;
+	struct umbra_tlb tlb;
+
+	lockdep_assert_irqs_enabled();
+	umbra_tlb_begin(&tlb, vm);
+	spin_lock(&mmu->lock);
+	umbra_pt_begin(&it, umbra_caps.fmt, mmu->root, first, end);
+	while (umbra_pt_next(&it)) {
+		visit(&it, &tlb, arg);
+		if (may_block)
+			tdp_breathe(&it, &tlb);
+	}
+	umbra_tlb_flush(&tlb);
+	spin_unlock(&mmu->lock);
+	return umbra_tlb_end(&tlb);
+}
+
+static bool entry_inside(const struct umbra_pt_iter *it)
+{
+	return it->gfn >= it->first && it->gfn + umbra_level_pages(it->level) <= it->end;
+}
+
+/* Tables that lie wholly inside go at once; a large leaf goes even when cut. */
+static void visit_zap(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg)
+{
+	if (umbra_pt_leaf(it) || entry_inside(it))
+		tdp_replace(it, 0, tlb);
+}
+
+static bool tdp_zap(struct umbra_vm *vm, gfn_t first, gfn_t end, bool may_block)
+{
+	return tdp_for_range(vm, first, end, may_block, visit_zap, NULL);
+}
+
+/**
+ * struct age_state - what an ageing walk wants and found
+ * @clear: reset accessed bits
+ * @young: an accessed bit was set
+ */
+struct age_state {
+	bool clear;
+	bool young;
+};
+
+static void visit_age(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg)
+{
+	struct age_state *age = arg;
+
+	if (!umbra_pt_leaf(it) || !umbra_fmt_accessed(it->fmt, it->entry))
+		return;
+	age->young = true;
+	if (!age->clear)
+		return;
+	while (!umbra_pt_try_replace(it, umbra_fmt_mkold(it->fmt, it->entry)))
+		;
+}
+
+static bool tdp_age(struct umbra_vm *vm, gfn_t first, gfn_t end, bool clear)
+{
+	struct age_state age = { .clear = clear };
+
+	tdp_for_range(vm, first, end, false, visit_age, &age);
+	return age.young;
+}
+
+/* True when the entry lost its write right now. */
+static bool entry_wrprotect(struct umbra_pt_iter *it)
+{
+	if (!umbra_fmt_writable(it->fmt, it->entry))
+		return false;
+	while (!umbra_pt_try_replace(it, umbra_fmt_wrprotect(it->fmt, it->entry)))
+		;
+	return true;
+}
+
+/* A 4 KiB leaf loses its write right; a larger one goes, to come back in pieces. */
+static void visit_protect(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg)
+{
+	if (!umbra_pt_leaf(it))
+		return;
+	if (it->level > 1)
+		tdp_replace(it, 0, tlb);
+	else if (entry_wrprotect(it))
+		umbra_tlb_note(tlb);
+}
+
+static void tdp_log_start(struct umbra_vm *vm, gfn_t first, gfn_t end)
+{
+	tdp_for_range(vm, first, end, true, visit_protect, NULL);
+}
+
+/*
+ * Lost write rights wait for the caller's one flush: their entries stay
+ * present, so everybody who relies on a flush still finds them. Large leaves
+ * vanish, hence their flush comes before the unlock.
+ */
+static void tdp_log_protect(struct umbra_vm *vm, gfn_t first, u64 mask)
+{
+	struct umbra_mmu *mmu = vm->mmu;
+	struct umbra_pt_iter it;
+	struct umbra_tlb tlb;
+
+	umbra_tlb_begin(&tlb, vm);
+	spin_lock(&mmu->lock);
+	umbra_pt_begin(&it, umbra_caps.fmt, mmu->root, first + __ffs64(mask),
+		       first + fls64(mask));
+	while (umbra_pt_next(&it)) {
+		if (!umbra_pt_leaf(&it))
+			continue;
+		if (it.level > 1)
+			tdp_replace(&it, 0, &tlb);
+		else if (mask & BIT_ULL(it.gfn - first))
+			entry_wrprotect(&it);
+	}
+	umbra_tlb_flush(&tlb);
+	spin_unlock(&mmu->lock);
+	umbra_tlb_end(&tlb);
+}
+
+/* A table where the host and the slot would now allow a large leaf goes away. */
+static void visit_recover(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg)
+{
+	struct umbra_memslot *slot = arg;
+	gfn_t gfn = max(it->gfn, slot->base_gfn);
+
+	if (umbra_pt_leaf(it) || umbra_slot_level(slot, gfn) < it->level)
+		return;
+	if (umbra_host_level(tlb->vm, umbra_slot_hva(slot, gfn)) >= it->level)
+		tdp_replace(it, 0, tlb);
+}
+
+static void tdp_log_stop(struct umbra_vm *vm, struct umbra_memslot *slot)
+{
+	tdp_for_range(vm, slot->base_gfn, slot->base_gfn + slot->npages, true, visit_recover,
+		      slot);
+}
+
+const struct umbra_mmu_ops umbra_tdp_ops = {
+	.map = tdp_map,
+	.zap = tdp_zap,
+	.age = tdp_age,
+	.log_start = tdp_log_start,
+	.log_protect = tdp_log_protect,
+	.log_stop = tdp_log_stop,
+};
+
+void umbra_tdp_free_tables(struct umbra_vm *vm)
+{
+	struct umbra_tlb tlb;
+
+	umbra_tlb_begin(&tlb, vm);
+	tdp_unlink(umbra_caps.fmt, vm->mmu->root, umbra_fmt_levels(umbra_caps.fmt), &tlb);
+	tlb.pending = false;
+	umbra_tlb_end(&tlb);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Batches of TLB flushes and of the table pages that wait for them. Decides
+ * when to flush, never what an entry means.
+ */
+#include "mmu_env.h"
+#include "mmu_internal.h"
+#include "pt_page.h"
+#include "tlb.h"
+
+void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm)
+{
+	tlb->vm = vm;
+	tlb->pending = false;
+	tlb->any = false;
+	INIT_LIST_HEAD(&tlb->tables);
+}
+
+void umbra_tlb_note(struct umbra_tlb *tlb)
+{
+	tlb->pending = true;
+	tlb->any = true;
+}
+
+void umbra_tlb_table(struct umbra_tlb *tlb, u64 *table)
+{
+	umbra_tlb_note(tlb);
+	umbra_pt_defer(table, &tlb->tables);
+}
+
+void umbra_tlb_flush(struct umbra_tlb *tlb)
+{
+	lockdep_assert_held(&tlb->vm->mmu->lock);
+	if (!tlb->pending)
+		return;
+	umbra_flush_remote_tlbs(tlb->vm);
+	tlb->pending = false;
+}
+
+bool umbra_tlb_end(struct umbra_tlb *tlb)
+{
+	WARN_ON_ONCE(tlb->pending);
+	umbra_pt_free_list(&tlb->tables);
+	return tlb->any;
+}
