@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Capabilities. The answers are honest: what is not offered answers 0, even
+ * where a client would be content with a lie.
+ */
+#include <linux/cpumask.h>
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include "caps.h"
+#include "fpu.h"
+#include "memslot.h"
+#include "msr.h"
+#include "tsc.h"
+#include "vm.h"
+
+#define MSR_EXIT_REASONS (KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
+			  KVM_MSR_EXIT_REASON_FILTER)
+#define MANUAL_DIRTY (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
+#define GUEST_DEBUG (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
+		     KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | \
+		     KVM_GUESTDBG_BLOCKIRQ)
+
+/* Offered whatever the host: the answer is 1. */
+static bool always_offered(long cap)
+{
+	switch (cap) {
+	case KVM_CAP_HLT:
+	case KVM_CAP_USER_MEMORY:
+	case KVM_CAP_SET_TSS_ADDR:
+	case KVM_CAP_SET_IDENTITY_MAP_ADDR:
+	case KVM_CAP_EXT_CPUID:
+	case KVM_CAP_EXT_EMUL_CPUID:
+	case KVM_CAP_DESTROY_MEMORY_REGION_WORKS:
+	case KVM_CAP_JOIN_MEMORY_REGIONS_WORKS:
+	case KVM_CAP_SYNC_MMU:
+	case KVM_CAP_READONLY_MEM:
+	case KVM_CAP_MP_STATE:
+	case KVM_CAP_COALESCED_PIO:
+	case KVM_CAP_IOEVENTFD:
+	case KVM_CAP_IOEVENTFD_ANY_LENGTH:
+	case KVM_CAP_USER_NMI:
+	case KVM_CAP_VCPU_EVENTS:
+	case KVM_CAP_DEBUGREGS:
+	case KVM_CAP_XSAVE:
+	case KVM_CAP_SREGS2:
+	case KVM_CAP_GET_TSC_KHZ:
+	case KVM_CAP_GET_MSR_FEATURES:
+	case KVM_CAP_SET_GUEST_DEBUG:
+	case KVM_CAP_X86_ROBUST_SINGLESTEP:
+	case KVM_CAP_IMMEDIATE_EXIT:
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+	case KVM_CAP_X86_MSR_FILTER:
+	case KVM_CAP_ENABLE_CAP_VM:
+	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_SYS_ATTRIBUTES:
+		return true;
+	/*
+	 * The calls are there and answer what they answer on KVM in a VM without
+	 * a chip in the kernel. QEMU does not start where they are missing.
+	 */
+	case KVM_CAP_IRQ_ROUTING:
+	case KVM_CAP_SIGNAL_MSI:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int umbra_check_extension(long cap)
+{
+	if (always_offered(cap))
+		return 1;
+	switch (cap) {
+	case KVM_CAP_NR_VCPUS:
+		return min_t(int, num_online_cpus(), UMBRA_MAX_VCPUS);
+	case KVM_CAP_MAX_VCPUS:
+		return UMBRA_MAX_VCPUS;
+	case KVM_CAP_MAX_VCPU_ID:
+		return UMBRA_MAX_VCPU_ID;
+	case KVM_CAP_NR_MEMSLOTS:
+		return UMBRA_MAX_SLOTS;
+	case KVM_CAP_MULTI_ADDRESS_SPACE:
+		return 1;
+	case KVM_CAP_COALESCED_MMIO:
+		return KVM_COALESCED_MMIO_PAGE_OFFSET;
+	case KVM_CAP_SYNC_REGS:
+		return KVM_SYNC_X86_VALID_FIELDS;
+	case KVM_CAP_SET_GUEST_DEBUG2:
+		return GUEST_DEBUG;
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return MANUAL_DIRTY;
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		return MSR_EXIT_REASONS;
+	case KVM_CAP_XCRS:
+		return !!umbra_host_xcr0;
+	case KVM_CAP_XSAVE2:
+		return umbra_xsave_size;
+	case KVM_CAP_MCE:
+		return UMBRA_MCE_BANKS;
+	case KVM_CAP_ADJUST_CLOCK:
+		return KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
+	default:
+		return 0;
+	}
+}
+
+static int enable_manual_dirty(struct umbra_vm *vm, u64 flags)
+{
+	if (flags & ~MANUAL_DIRTY)
+		return -EINVAL;
+	/* Initially-set makes sense only together with manual protection. */
+	if (flags == KVM_DIRTY_LOG_INITIALLY_SET)
+		return -EINVAL;
+	mutex_lock(&vm->slots_lock);
+	vm->manual_dirty = flags;
+	mutex_unlock(&vm->slots_lock);
+	return 0;
+}
+
+static int enable_user_msr(struct umbra_vm *vm, u64 reasons)
+{
+	if (reasons & ~(u64)MSR_EXIT_REASONS)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	WRITE_ONCE(vm->user_msr_mask, reasons);
+	mutex_unlock(&vm->lock);
+	return 0;
+}
+
+static int enable_flag(struct umbra_vm *vm, bool *flag, u64 on)
+{
+	mutex_lock(&vm->lock);
+	WRITE_ONCE(*flag, !!on);
+	mutex_unlock(&vm->lock);
+	return 0;
+}
+
+int umbra_vm_enable_cap(struct umbra_vm *vm, const struct kvm_enable_cap *cap)
+{
+	if (cap->flags)
+		return -EINVAL;
+	switch (cap->cap) {
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return enable_manual_dirty(vm, cap->args[0]);
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		return enable_user_msr(vm, cap->args[0]);
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+		return enable_flag(vm, &vm->exception_payload, cap->args[0]);
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		return enable_flag(vm, &vm->triple_fault_event, cap->args[0]);
+	default:
+		return -EINVAL;
+	}
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every kernel-version conditional of the project, and the few kernel idioms
+ * that differ with the kernel's configuration. Nothing else belongs here.
+ */
+#ifndef UMBRA_COMPAT_H
+#define UMBRA_COMPAT_H
+
+#include <linux/context_tracking.h>
+#include <linux/ftrace.h>
+#include <linux/ftrace.h>
+#include <linux/instrumentation.h>
+#include <linux/irqflags.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
+#include <linux/version.h>
+#include <linux/vtime.h>
+
+/*
+ * Work that the kernel wants done before a task goes on running a guest.
+ * xfer_to_guest_mode_handle_work() would write a pending signal to the struct
+ * kvm_vcpu it is given, and there is none here. Signals and rescheduling are
+ * the part that cannot wait; what TIF_NOTIFY_RESUME asks for (task work,
+ * restartable sequences, memory cgroup throttling) is done on the way to user
+ * space.
+ */
+static inline bool umbra_guest_work_pending(void)
+{
+	return need_resched() || signal_pending(current);
+}
+
+/* Sleeps. 0, or -EINTR when a signal waits for user space. */
+static inline int umbra_guest_work(void)
+{
+	cond_resched();
+	return signal_pending(current) ? -EINTR : 0;
+}
+
+/* Account the time that follows to the guest; interrupts off. */
+static __always_inline void umbra_guest_time_enter(void)
+{
+	instrumentation_begin();
+	vtime_account_guest_enter();
+	instrumentation_end();
+}
+
+static __always_inline void umbra_guest_time_exit(void)
+{
+	instrumentation_begin();
+	vtime_account_guest_exit();
+	instrumentation_end();
+}
+
+/*
+ * From here to umbra_guest_exit_irqoff() the CPU counts as running a guest:
+ * RCU does not wait for it. Only noinstr code may run in between.
+ */
+static __always_inline void umbra_guest_enter_irqoff(void)
+{
+	instrumentation_begin();
+	trace_hardirqs_on_prepare();
+	lockdep_hardirqs_on_prepare();
+	instrumentation_end();
+	if (!context_tracking_guest_enter()) {
+		instrumentation_begin();
+		rcu_virt_note_context_switch(smp_processor_id());
+		instrumentation_end();
+	}
+	lockdep_hardirqs_on(CALLER_ADDR0);
+}
+
+static __always_inline void umbra_guest_exit_irqoff(void)
+{
+	lockdep_hardirqs_off(CALLER_ADDR0);
+	context_tracking_guest_exit();
+	instrumentation_begin();
+	trace_hardirqs_off_finish();
+	instrumentation_end();
+}
+
+/* Interrupt @cpu for no other reason than to make it leave guest mode. */
+static inline void umbra_kick_cpu(int cpu)
+{
+	smp_send_reschedule(cpu);
+}
+
+#endif

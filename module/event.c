@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Exceptions, NMIs and interrupts on their way into the guest: queues, the
+ * rules by which a second exception becomes a double fault or a shutdown, what
+ * is handed to the hardware next, and the user space view of all that.
+ */
+#include <linux/kvm.h>
+#include <uapi/asm/debugreg.h>
+#include <asm/processor-flags.h>
+#include <asm/irq_vectors.h>
+#include <asm/trapnr.h>
+#include "event.h"
+#include "request.h"
+#include "vcpu.h"
+#include "vendor.h"
+
+/* General detect: cleared when #DB is delivered, so that its handler may use DRs. */
+#define UMBRA_DR7_GD BIT(13)
+
+#define UMBRA_NO_EVENT ((struct umbra_event) { .type = UMBRA_EVENT_NONE })
+
+enum fault_class {
+	BENIGN,
+	CONTRIBUTORY,
+	PAGE_FAULT,
+	DOUBLE_FAULT,
+};
+
+static enum fault_class fault_class(u8 vector)
+{
+	switch (vector) {
+	case DE_VECTOR:
+	case TS_VECTOR:
+	case NP_VECTOR:
+	case SS_VECTOR:
+	case GP_VECTOR:
+		return CONTRIBUTORY;
+	case PF_VECTOR:
+		return PAGE_FAULT;
+	case DF_VECTOR:
+		return DOUBLE_FAULT;
+	default:
+		return BENIGN;
+	}
+}
+
+/* The exception that is under way already, or NULL. */
+static struct umbra_event *current_exception(struct umbra_events *ev)
+{
+	if (ev->exception.type == UMBRA_EVENT_EXCEPTION)
+		return &ev->exception;
+	if (ev->injected.type == UMBRA_EVENT_EXCEPTION)
+		return &ev->injected;
+	return NULL;
+}
+
+/* The rules of the chapter on #DF: two contributory ones, or any after #PF. */
+static void queue(struct umbra_vcpu *vcpu, const struct umbra_event *new)
+{
+	struct umbra_events *ev = &vcpu->ev;
+	struct umbra_event *cur = current_exception(ev);
+	enum fault_class first, second = fault_class(new->vector);
+
+	umbra_request(vcpu, UMBRA_REQ_EVENT);
+	if (!cur) {
+		ev->exception = *new;
+		return;
+	}
+	first = fault_class(cur->vector);
+	if (first == DOUBLE_FAULT && second != BENIGN) {
+		ev->exception = UMBRA_NO_EVENT;
+		cur->type = UMBRA_EVENT_NONE;
+		ev->triple_fault = true;
+		return;
+	}
+	cur->type = UMBRA_EVENT_NONE;
+	if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
+	    (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT)))
+		ev->exception = (struct umbra_event) {
+			.type = UMBRA_EVENT_EXCEPTION, .vector = DF_VECTOR, .has_error = true,
+		};
+	else
+		ev->exception = *new;
+}
+
+void umbra_queue_exception(struct umbra_vcpu *vcpu, u8 vector)
+{
+	queue(vcpu, &(struct umbra_event) {
+		.type = UMBRA_EVENT_EXCEPTION, .vector = vector });
+}
+
+void umbra_queue_exception_err(struct umbra_vcpu *vcpu, u8 vector, u32 error)
+{
+	queue(vcpu, &(struct umbra_event) {
+		.type = UMBRA_EVENT_EXCEPTION, .vector = vector,
+		.has_error = true, .error = error });
+}
+
+void umbra_queue_pf(struct umbra_vcpu *vcpu, u64 cr2, u32 error)
+{
+	queue(vcpu, &(struct umbra_event) {
+		.type = UMBRA_EVENT_EXCEPTION, .vector = PF_VECTOR,
+		.has_error = true, .error = error, .has_payload = true, .payload = cr2 });
+}
+
+void umbra_queue_db(struct umbra_vcpu *vcpu, u64 dr6_bits)
+{
+	queue(vcpu, &(struct umbra_event) {
+		.type = UMBRA_EVENT_EXCEPTION, .vector = DB_VECTOR,
+		.has_payload = true, .payload = dr6_bits });
+}
+
+void umbra_events_reset(struct umbra_vcpu *vcpu)
+{
+	struct umbra_events *ev = &vcpu->ev;
+
+	ev->injected = UMBRA_NO_EVENT;
+	ev->exception = UMBRA_NO_EVENT;
+	ev->irq = UMBRA_NO_EVENT;
+	atomic_set(&ev->nmi_queued, 0);
+	ev->nmi_pending = 0;
+	ev->nmi_blocked = false;
+	ev->triple_fault = false;
+	ev->shadow = 0;
+}
+
+/**
+ * umbra_event_kick_nmi() - post an NMI; any thread, any context
+ * @vcpu: the vCPU that shall take it
+ */
+void umbra_event_kick_nmi(struct umbra_vcpu *vcpu)
+{
+	atomic_inc(&vcpu->ev.nmi_queued);
+	umbra_request(vcpu, UMBRA_REQ_EVENT);
+	umbra_kick(vcpu);
+}
+
+/**
+ * umbra_event_interrupt() - KVM_INTERRUPT: queue an external interrupt
+ * @vcpu: the vCPU; its mutex is held
+ * @vector: interrupt vector
+ *
+ * Return: 0; -EINVAL for a vector above 255; -EEXIST when one is queued already.
+ */
+int umbra_event_interrupt(struct umbra_vcpu *vcpu, u32 vector)
+{
+	if (vector > 255)
+		return -EINVAL;
+	if (vcpu->ev.irq.type != UMBRA_EVENT_NONE)
+		return -EEXIST;
+	vcpu->ev.irq = (struct umbra_event) { .type = UMBRA_EVENT_IRQ, .vector = vector };
+	umbra_request(vcpu, UMBRA_REQ_EVENT);
+	return 0;
+}
+
+/**
+ * umbra_event_interrupted() - what the last entry injected is settled
+ * @vcpu: the vCPU that left the guest
+ * @ev: event whose delivery was cut short, type NONE when it arrived
+ */
+void umbra_event_interrupted(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
+{
+	vcpu->ev.injected = *ev;
+}
+
+/* CR2 or DR6 change at the moment of delivery, not when the fault is queued. */
+static void apply_payload(struct umbra_vcpu *vcpu, struct umbra_event *ev)
+{
+	if (!ev->has_payload)
+		return;
+	ev->has_payload = false;
+	if (ev->vector == PF_VECTOR) {
+		vcpu->cr2 = ev->payload;
+	} else if (ev->vector == DB_VECTOR) {
+		vcpu->dr6 = (vcpu->dr6 & ~(u64)DR_TRAP_BITS) | DR6_RESERVED | ev->payload;
+		vcpu->dr7 &= ~(u64)UMBRA_DR7_GD;
+		umbra_vendor->sync_debug(vcpu);
+	}
+}
+
+/* Faults push RF set, so that an instruction breakpoint does not hit twice. */
+static bool is_fault(const struct umbra_event *ev)
+{
+	switch (ev->vector) {
+	case DB_VECTOR:
+	case BP_VECTOR:
+	case OF_VECTOR:
+	case DF_VECTOR:
+	case MC_VECTOR:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool can_take_irq(const struct umbra_vcpu *vcpu)
+{
+	return (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow;
+}
+
+/* The event for this entry, by the manual's priority among what may go now. */
+static bool pick(struct umbra_vcpu *vcpu, struct umbra_event *out)
+{
+	struct umbra_events *ev = &vcpu->ev;
+
+	if (ev->injected.type != UMBRA_EVENT_NONE) {
+		*out = ev->injected;
+		return true;
+	}
+	if (ev->exception.type != UMBRA_EVENT_NONE) {
+		apply_payload(vcpu, &ev->exception);
+		*out = ev->exception;
+		ev->exception = UMBRA_NO_EVENT;
+		if (is_fault(out))
+			vcpu->rflags |= X86_EFLAGS_RF;
+		return true;
+	}
+	if (ev->nmi_pending && !ev->nmi_blocked && !ev->shadow) {
+		*out = (struct umbra_event) { .type = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
+		ev->nmi_pending--;
+		ev->nmi_blocked = true;
+		return true;
+	}
+	if (ev->irq.type != UMBRA_EVENT_NONE && can_take_irq(vcpu)) {
+		*out = ev->irq;
+		ev->irq = UMBRA_NO_EVENT;
+		return true;
+	}
+	return false;
+}
+
+/* One NMI waits while another is handled; more are lost, as on hardware. */
+static void collect_nmis(struct umbra_events *ev)
+{
+	unsigned int limit = ev->nmi_blocked || ev->injected.type == UMBRA_EVENT_NMI ? 1 : 2;
+
+	if (atomic_read(&ev->nmi_queued))
+		ev->nmi_pending = min_t(unsigned int, limit,
+					ev->nmi_pending + atomic_xchg(&ev->nmi_queued, 0));
+}
+
+/**
+ * umbra_event_deliver() - hand the next event to the hardware, ask for windows
+ * @vcpu: about to enter the guest; interrupts off; the entry will happen
+ *
+ * Return: true when the guest has to be left right after the delivery because
+ * something else, for which there is no window, waits behind it.
+ */
+bool umbra_event_deliver(struct umbra_vcpu *vcpu)
+{
+	struct umbra_events *ev = &vcpu->ev;
+	struct umbra_event next;
+	bool given, nmi;
+
+	collect_nmis(ev);
+	given = pick(vcpu, &next);
+	if (given) {
+		ev->injected = next;
+		umbra_vendor->inject(vcpu, &next);
+	}
+	nmi = ev->nmi_pending;
+	umbra_vendor->window(vcpu, ev->irq.type != UMBRA_EVENT_NONE ||
+			     READ_ONCE(vcpu->run->request_interrupt_window), nmi);
+	return given && ((nmi && !ev->nmi_blocked) || ev->exception.type != UMBRA_EVENT_NONE);
+}
+
+/**
+ * umbra_event_irq_window_open() - could user space's interrupt go in now?
+ * @vcpu: not running
+ *
+ * Return: true when KVM_INTERRUPT would be delivered at the next entry.
+ */
+bool umbra_event_irq_window_open(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_events *ev = &vcpu->ev;
+
+	return can_take_irq(vcpu) && ev->injected.type == UMBRA_EVENT_NONE &&
+	       ev->exception.type == UMBRA_EVENT_NONE && ev->irq.type == UMBRA_EVENT_NONE;
+}
+
+/**
+ * umbra_event_pending() - does anything wait that would end a HLT?
+ * @vcpu: not running
+ *
+ * Return: true when an exception, a deliverable NMI or interrupt waits.
+ */
+bool umbra_event_pending(struct umbra_vcpu *vcpu)
+{
+	struct umbra_events *ev = &vcpu->ev;
+
+	if (ev->exception.type != UMBRA_EVENT_NONE || ev->injected.type != UMBRA_EVENT_NONE)
+		return true;
+	if ((ev->nmi_pending || atomic_read(&ev->nmi_queued)) && !ev->nmi_blocked)
+		return true;
+	return ev->irq.type != UMBRA_EVENT_NONE && (vcpu->rflags & X86_EFLAGS_IF);
+}

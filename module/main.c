@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Module init and exit: pick the vendor, bring the parts up in order, take
+ * them down in reverse. Nothing else.
+ */
+#define pr_fmt(fmt) "umbra: " fmt
+
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <asm/cpufeature.h>
+#include "dev.h"
+#include "fpu.h"
+#include "host.h"
+#include "msr.h"
+#include "vendor.h"
+
+const struct umbra_vendor_ops *umbra_vendor __ro_after_init;
+struct umbra_host_caps umbra_caps __ro_after_init;
+
+static int __init umbra_pick_vendor(void)
+{
+	int r;
+
+	umbra_vendor = &umbra_svm_ops;
+	r = umbra_vendor->probe();
+	if (r)
+		return r;
+	return umbra_vendor->setup();
+}
+
+static int __init umbra_init(void)
+{
+	int r = umbra_pick_vendor();
+
+	if (r)
+		return r;
+	r = umbra_fpu_init();
+	if (r)
+		goto teardown;
+	r = umbra_msrs_init();
+	if (r)
+		goto teardown;
+	r = umbra_host_init();
+	if (r)
+		goto teardown;
+	r = umbra_dev_register();
+	if (r)
+		goto host_exit;
+	pr_info("ready: %s, nested tables, %u address space tags\n",
+		umbra_vendor->name, umbra_caps.asids);
+	return 0;
+
+host_exit:
+	umbra_host_exit();
+teardown:
+	umbra_vendor->teardown();
+	return r;
+}
+
+static void __exit umbra_exit(void)
+{
+	umbra_dev_unregister();
+	umbra_host_exit();
+	umbra_vendor->teardown();
+}
+
+module_init(umbra_init);
+module_exit(umbra_exit);
+
+MODULE_DESCRIPTION("Umbra: a small hypervisor for the study of memory virtualization");
+MODULE_AUTHOR("Umbra developers");
+MODULE_LICENSE("GPL");

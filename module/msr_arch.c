@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table of emulated MSRs and the rules of each, but for memory types
+ * (mtrr.c) and machine checks (mce.c). What is not in the table does not
+ * exist. Knows nothing of filters and exits: see msr.c.
+ */
+#include <linux/kvm.h>
+#include <linux/kvm_para.h>
+#include <linux/kvm_para.h>
+#include <linux/preempt.h>
+#include <linux/smp.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/msr-index.h>
+#include "cpuid.h"
+#include "msr.h"
+#include "msr_internal.h"
+#include "regs.h"
+#include "tsc.h"
+#include "vcpu.h"
+#include "vendor.h"
+
+#define APIC_BASE_X2APIC	BIT_ULL(10)
+#define APIC_BASE_LOW_RESERVED	0x2ffULL
+
+/* HWCR: writes that ask for what an emulated processor has anyway. */
+#define HWCR_TLB_CACHE_DIS	BIT_ULL(3)
+#define HWCR_FLUSH_FILTER_DIS	BIT_ULL(6)
+#define HWCR_IGNNE_EM		BIT_ULL(8)
+#define HWCR_MC_STATUS_WRITE	BIT_ULL(18)
+
+static int tsc_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = umbra_guest_tsc(vcpu);
+	return 0;
+}
+
+static int tsc_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (host) {
+		umbra_tsc_host_write(vcpu, data);
+		return 0;
+	}
+	vcpu->msrs.tsc_adjust += data - umbra_guest_tsc(vcpu);
+	umbra_set_guest_tsc(vcpu, data);
+	return 0;
+}
+
+static int tsc_adjust_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	if (!host && !umbra_cpuid_has(vcpu, X86_FEATURE_TSC_ADJUST))
+		return -EINVAL;
+	*data = vcpu->msrs.tsc_adjust;
+	return 0;
+}
+
+static int tsc_adjust_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!host) {
+		if (!umbra_cpuid_has(vcpu, X86_FEATURE_TSC_ADJUST))
+			return -EINVAL;
+		umbra_tsc_adjust(vcpu, data - vcpu->msrs.tsc_adjust);
+	}
+	vcpu->msrs.tsc_adjust = data;
+	return 0;
+}
+
+/**
+ * umbra_apic_base_valid() - may the APIC_BASE MSR be @data?
+ * @vcpu: virtual processor
+ * @data: candidate
+ */
+bool umbra_apic_base_valid(const struct umbra_vcpu *vcpu, u64 data)
+{
+	if (data & (APIC_BASE_LOW_RESERVED | ~0ULL << vcpu->cpuid.phys_bits))
+		return false;
+	if (!(data & APIC_BASE_X2APIC))
+		return true;
+	return umbra_cpuid_has(vcpu, X86_FEATURE_X2APIC) && (data & MSR_IA32_APICBASE_ENABLE);
+}
+
+static int apic_base_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->msrs.apic_base;
+	return 0;
+}
+
+static int apic_base_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!umbra_apic_base_valid(vcpu, data))
+		return -EINVAL;
+	vcpu->msrs.apic_base = data;
+	umbra_cpuid_update_dynamic(vcpu);
+	return 0;
+}
+
+static u64 spec_ctrl_bits(const struct umbra_vcpu *vcpu, bool host)
+{
+	u64 bits = 0;
+
+	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
+		return 0;
+	if (host)
+		return SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD;
+	if (umbra_cpuid_has(vcpu, X86_FEATURE_SPEC_CTRL) ||
+	    umbra_cpuid_has(vcpu, X86_FEATURE_AMD_IBRS))
+		bits |= SPEC_CTRL_IBRS;
+	if (umbra_cpuid_has(vcpu, X86_FEATURE_INTEL_STIBP) ||
+	    umbra_cpuid_has(vcpu, X86_FEATURE_AMD_STIBP))
+		bits |= SPEC_CTRL_STIBP;
+	if (umbra_cpuid_has(vcpu, X86_FEATURE_SPEC_CTRL_SSBD) ||
+	    umbra_cpuid_has(vcpu, X86_FEATURE_AMD_SSBD))
+		bits |= SPEC_CTRL_SSBD;
+	return bits;
+}
+
+static int spec_ctrl_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	if (!spec_ctrl_bits(vcpu, host))
+		return -EINVAL;
+	if (umbra_vendor->get_msr(vcpu, index, data))
+		*data = vcpu->msrs.spec_ctrl;
+	return 0;
+}
+
+static int spec_ctrl_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	u64 bits = spec_ctrl_bits(vcpu, host);
+
+	if (!bits || data & ~bits)
+		return -EINVAL;
+	vcpu->msrs.spec_ctrl = data;
+	umbra_vendor->set_msr(vcpu, index, data);
+	return 0;
+}
+
+static bool has_ibpb(const struct umbra_vcpu *vcpu)
+{
+	return umbra_cpuid_has(vcpu, X86_FEATURE_SPEC_CTRL) ||
+	       umbra_cpuid_has(vcpu, X86_FEATURE_AMD_IBPB);
+}
+
+static int pred_cmd_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!boot_cpu_has(X86_FEATURE_IBPB) || (!host && !has_ibpb(vcpu)))
+		return -EINVAL;
+	if (data & ~(u64)PRED_CMD_IBPB)
+		return -EINVAL;
+	if (data)
+		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	return 0;
+}
+
+static int write_only(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	return -EINVAL;
+}
+
+static int read_only(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	return -EINVAL;
+}
+
+/* Configuration that firmware and old kernels write without looking. */
+static int ignore_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	return 0;
+}
+
+static int ucode_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->msrs.ucode_rev;
+	return 0;
+}
+
+/* Guests write 0 before they ask for the revision. */
+static int ucode_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (host)
+		vcpu->msrs.ucode_rev = data;
+	return 0;
+}
+
+static int platform_info_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->msrs.platform_info;
+	return 0;
+}
+
+/* CPUID faulting would be the only content, and it is not offered. */
+static int platform_info_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	return host && !data ? 0 : -EINVAL;
+}
+
+static int arch_caps_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	if (!host && !umbra_cpuid_has(vcpu, X86_FEATURE_ARCH_CAPABILITIES))
+		return -EINVAL;
+	*data = vcpu->msrs.arch_caps;
+	return 0;
+}
+
+static int arch_caps_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!host || data & ~umbra_host_arch_caps())
+		return -EINVAL;
+	vcpu->msrs.arch_caps = data;
+	return 0;
+}
+
+static int misc_enable_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->msrs.misc_enable;
+	return 0;
+}
+
+static int misc_enable_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	const u64 fixed = MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |
+			  MSR_IA32_MISC_ENABLE_EMON;
+
+	/* The guest cannot make hardware appear by claiming it. */
+	if (!host && ((data ^ vcpu->msrs.misc_enable) & fixed))
+		return -EINVAL;
+	vcpu->msrs.misc_enable = data;
+	return 0;
+}
+
+/* MSRs in the vendor's control block. */
+static int vendor_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	return umbra_vendor->get_msr(vcpu, index, data);
+}
+
+static int vendor_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	return umbra_vendor->set_msr(vcpu, index, data);
+}
+
+static bool canonical(const struct umbra_vcpu *vcpu, u64 address)
+{
+	int unused = 64 - (vcpu->cr4 & X86_CR4_LA57 ? 57 : 48);
+
+	return (u64)((s64)(address << unused) >> unused) == address;
+}
+
+static int address_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!canonical(vcpu, data))
+		return -EINVAL;
+	return umbra_vendor->set_msr(vcpu, index, data);
+}
+
+/* AMD processors accept any value here and use what fits. */
+static int sysenter_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!canonical(vcpu, data)) {
+		if (!host && !umbra_cpuid_is_amd(vcpu))
+			return -EINVAL;
+		data = (u64)((s64)(data << 16) >> 16);
+	}
+	return umbra_vendor->set_msr(vcpu, index, data);
+}
+
+/*
+ * The first two registers of KVM's paravirtual clock. It is not offered, and no
+ * guest can reach them, but QEMU saves and restores them all the same.
+ */
+static int pvclock_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	return host ? 0 : -ENOENT;
+}
+
+static int pvclock_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!host)
+		return -ENOENT;
+	return data ? -EINVAL : 0;
+}
+
+static int efer_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->efer;
+	return 0;
+}
+
+static int efer_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	return host ? umbra_set_efer_host(vcpu, data) : umbra_set_efer(vcpu, data);
+}
+
+static bool has_tsc_aux(const struct umbra_vcpu *vcpu, bool host)
+{
+	if (!boot_cpu_has(X86_FEATURE_RDTSCP) && !boot_cpu_has(X86_FEATURE_RDPID))
+		return false;
+	return host || umbra_cpuid_has(vcpu, X86_FEATURE_RDTSCP) ||
+	       umbra_cpuid_has(vcpu, X86_FEATURE_RDPID);
+}
+
+static int tsc_aux_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	if (!has_tsc_aux(vcpu, host))
+		return -EINVAL;
+	*data = vcpu->msrs.tsc_aux;
+	return 0;
+}
+
+static int tsc_aux_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!has_tsc_aux(vcpu, host))
+		return -EINVAL;
+	if (data >> 32 && !umbra_cpuid_is_amd(vcpu))
+		return -EINVAL;
+	vcpu->msrs.tsc_aux = (u32)data;
+	/* The vendor's load() puts the value into the processor; it may be past that. */
+	preempt_disable();
+	if (vcpu->cpu == smp_processor_id())
+		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
+	preempt_enable();
+	return 0;
+}
+
+static int hwcr_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->msrs.hwcr;
+	return 0;
+}
+
+static int hwcr_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	data &= ~(HWCR_TLB_CACHE_DIS | HWCR_FLUSH_FILTER_DIS | HWCR_IGNNE_EM);
+	if (data & ~HWCR_MC_STATUS_WRITE)
+		return -EINVAL;
+	vcpu->msrs.hwcr = data;
+	return 0;
+}
+
+static int clk_ctl_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = 0x20000000;
+	return 0;
+}
+
+/* Errata list: its length covers the known ones, and none applies here. */
+static int osvw_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	if (!host && !umbra_cpuid_has(vcpu, X86_FEATURE_OSVW))
+		return -EINVAL;
+	*data = index == MSR_AMD64_OSVW_ID_LENGTH ? 4 : 0;
+	return 0;
+}
+
+static int decfg_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->msrs.decfg;
+	return 0;
+}
+
+static int decfg_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	u64 supported;
+
+	if (umbra_msr_get_feature(MSR_AMD64_DE_CFG, &supported))
+		supported = 0;
+	if (data & ~supported)
+		return -EINVAL;
+	/* A guest may only ask for what it has already. */
+	if (!host && data != vcpu->msrs.decfg)
+		return -EINVAL;
+	vcpu->msrs.decfg = data;
+	return 0;
+}
+
+/*
+ * The paravirtual clock's MSRs. QEMU resets them whether its guest was offered
+ * the clock or not, so user space may write that the clock is off.
+ */
+static int pv_clock_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	return host ? 0 : -ENOENT;
+}
+
+static int pv_clock_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!host)
+		return -ENOENT;
+	return data ? -EINVAL : 0;
+}
+
+const struct umbra_msr_row umbra_msr_rows[] = {
+	{ MSR_IA32_TSC, 0, tsc_get, tsc_set },
+	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, pv_clock_get, pv_clock_set },
+	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, pvclock_get, pvclock_set },
+	{ MSR_IA32_PLATFORM_ID, 0, NULL, read_only },
+	{ MSR_IA32_APICBASE, 0, apic_base_get, apic_base_set },
+	{ MSR_IA32_EBL_CR_POWERON, 0, NULL, NULL },
+	{ MSR_IA32_TSC_ADJUST, 0, tsc_adjust_get, tsc_adjust_set },
+	{ MSR_IA32_SPEC_CTRL, 0, spec_ctrl_get, spec_ctrl_set },
+	{ MSR_IA32_PRED_CMD, 0, write_only, pred_cmd_set },
+	{ MSR_IA32_UCODE_WRITE, 0, write_only, ignore_set },
+	{ MSR_IA32_UCODE_REV, 0, ucode_get, ucode_set },
+	{ MSR_IA32_PERFCTR0, MSR_IA32_PERFCTR1, NULL, NULL },
+	{ MSR_PLATFORM_INFO, 0, platform_info_get, platform_info_set },
+	{ UMBRA_MTRR_CAP, 0, umbra_mtrr_get, read_only },
+	{ MSR_IA32_ARCH_CAPABILITIES, 0, arch_caps_get, arch_caps_set },
+	{ MSR_MISC_FEATURES_ENABLES, 0, NULL, NULL },
+	{ MSR_IA32_SYSENTER_CS, 0, vendor_get, vendor_set },
+	{ MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP, vendor_get, sysenter_set },
+	{ MSR_IA32_MCG_CAP, MSR_IA32_MCG_CTL, umbra_mce_get, umbra_mce_set },
+	{ MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, NULL, NULL },
+	{ MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL, NULL, NULL },
+	{ MSR_IA32_MISC_ENABLE, 0, misc_enable_get, misc_enable_set },
+	/* Branch records and branch stepping stay off. */
+	{ MSR_IA32_DEBUGCTLMSR, 0, NULL, ignore_set },
+	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, NULL, NULL },
+	{ UMBRA_MTRR_VAR_FIRST, UMBRA_MTRR_VAR_LAST, umbra_mtrr_get, umbra_mtrr_set },
+	{ UMBRA_MTRR_64K, 0, umbra_mtrr_get, umbra_mtrr_set },
+	{ UMBRA_MTRR_16K_FIRST, UMBRA_MTRR_16K_LAST, umbra_mtrr_get, umbra_mtrr_set },
+	{ UMBRA_MTRR_4K_FIRST, UMBRA_MTRR_4K_LAST, umbra_mtrr_get, umbra_mtrr_set },
+	{ MSR_IA32_CR_PAT, 0, umbra_pat_get, umbra_pat_set },
+	{ UMBRA_MTRR_DEF_TYPE, 0, umbra_mtrr_get, umbra_mtrr_set },
+	{ MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + 32 * 4 - 1, umbra_mce_get, umbra_mce_set },
+	{ MSR_EFER, 0, efer_get, efer_set },
+	{ MSR_STAR, 0, vendor_get, vendor_set },
+	{ MSR_LSTAR, MSR_CSTAR, vendor_get, address_set },
+	{ MSR_SYSCALL_MASK, 0, vendor_get, vendor_set },
+	{ MSR_FS_BASE, MSR_KERNEL_GS_BASE, vendor_get, address_set },
+	{ MSR_TSC_AUX, 0, tsc_aux_get, tsc_aux_set },
+	{ MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, NULL, NULL },
+	{ MSR_AMD64_SYSCFG, 0, NULL, NULL },
+	{ MSR_K7_HWCR, 0, hwcr_get, hwcr_set },
+	{ MSR_K7_CLK_CTL, 0, clk_ctl_get, ignore_set },
+	{ MSR_AMD64_NB_CFG, 0, NULL, ignore_set },
+	{ MSR_AMD64_PATCH_LOADER, 0, write_only, ignore_set },
+	{ MSR_K7_FID_VID_CTL, MSR_K7_FID_VID_STATUS, NULL, NULL },
+	{ MSR_K8_INT_PENDING_MSG, 0, NULL, NULL },
+	{ MSR_FAM10H_MMIO_CONF_BASE, 0, NULL, NULL },
+	{ MSR_AMD64_OSVW_ID_LENGTH, MSR_AMD64_OSVW_STATUS, osvw_get, read_only },
+	{ MSR_AMD64_DC_CFG, MSR_AMD64_TW_CFG, NULL, ignore_set },
+	{ MSR_AMD64_DE_CFG, 0, decfg_get, decfg_set },
+	{ MSR_AMD64_BU_CFG2, 0, NULL, ignore_set },
+	{ MSR_F15H_EX_CFG, 0, NULL, ignore_set },
+};
+
+const unsigned int umbra_msr_nr_rows = ARRAY_SIZE(umbra_msr_rows);

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests to vCPUs, kicks, and waiting until no CPU runs a guest on state
+ * that is being taken away. See request.h for the order that makes it safe.
+ */
+#include <linux/cpumask.h>
+#include <linux/smp.h>
+#include "compat.h"
+#include "request.h"
+#include "vcpu.h"
+#include "vm.h"
+
+void umbra_request(struct umbra_vcpu *vcpu, enum umbra_request req)
+{
+	set_bit(req, &vcpu->requests);
+	/* Pairs with the barrier after vcpu->mode = UMBRA_IN_GUEST in run.c. */
+	smp_mb__after_atomic();
+}
+
+bool umbra_check_request(struct umbra_vcpu *vcpu, enum umbra_request req)
+{
+	if (!test_bit(req, &vcpu->requests))
+		return false;
+	clear_bit(req, &vcpu->requests);
+	/* What the requester wrote before the bit is seen after it. */
+	smp_mb__after_atomic();
+	return true;
+}
+
+static bool in_guest(const struct umbra_vcpu *vcpu, int *cpu)
+{
+	*cpu = READ_ONCE(vcpu->cpu);
+	return READ_ONCE(vcpu->mode) == UMBRA_IN_GUEST && *cpu >= 0;
+}
+
+void umbra_kick(struct umbra_vcpu *vcpu)
+{
+	int this = get_cpu();
+	int cpu;
+
+	if (in_guest(vcpu, &cpu) && cpu != this && cpu_online(cpu))
+		umbra_kick_cpu(cpu);
+	put_cpu();
+}
+
+/* Being interrupted is the whole effect. */
+static void umbra_ack(void *unused)
+{
+}
+
+void umbra_request_all(struct umbra_vm *vm, enum umbra_request req)
+{
+	struct umbra_vcpu *vcpu;
+	cpumask_var_t mask;
+	bool exact = zalloc_cpumask_var(&mask, GFP_NOWAIT | __GFP_NOWARN);
+	bool any = false;
+	int i, cpu;
+
+	preempt_disable();
+	for (i = 0; (vcpu = umbra_vcpu_at(vm, i)); i++) {
+		umbra_request(vcpu, req);
+		if (!in_guest(vcpu, &cpu) || cpu == smp_processor_id())
+			continue;
+		any = true;
+		if (exact)
+			cpumask_set_cpu(cpu, mask);
+	}
+	if (any)
+		smp_call_function_many(exact ? mask : cpu_online_mask, umbra_ack, NULL, true);
+	preempt_enable();
+	if (exact)
+		free_cpumask_var(mask);
+}
+
+void umbra_flush_remote_tlbs(struct umbra_vm *vm)
+{
+	umbra_request_all(vm, UMBRA_REQ_FLUSH_TLB);
+}

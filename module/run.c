@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The run loop, once for both vendors: signals, requests, events, entry, and
+ * handing the exit to its handler. Decides nothing about a single exit.
+ *
+ * Two nested loops. The inner one keeps preemption off, with the vCPU loaded on
+ * this CPU and the guest's FPU in its registers, and handles what can be done
+ * without sleeping. The outer one serves what may sleep. No preempt notifiers
+ * are needed: a vCPU that is scheduled out has always left the inner loop.
+ */
+#include <linux/kvm.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/srcu.h>
+#include "compat.h"
+#include "emulate.h"
+#include "host.h"
+#include "mmu/mmu.h"
+#include "request.h"
+#include "vcpu.h"
+#include "vendor.h"
+
+/* Requests that are served with preemption off, right before the entry. */
+static void serve_atomic_requests(struct umbra_vcpu *vcpu)
+{
+	if (umbra_check_request(vcpu, UMBRA_REQ_FLUSH_TLB))
+		umbra_vendor->flush_tlb(vcpu);
+	umbra_check_request(vcpu, UMBRA_REQ_EVENT);
+	umbra_check_request(vcpu, UMBRA_REQ_UNBLOCK);
+}
+
+static const unsigned long atomic_requests =
+	BIT(UMBRA_REQ_FLUSH_TLB) | BIT(UMBRA_REQ_EVENT) | BIT(UMBRA_REQ_UNBLOCK);
+
+/*
+ * One entry. The order of mode, barrier, requests is the other half of the
+ * protocol in request.h. UMBRA_SLOW: something has to be done first.
+ */
+static int enter_once(struct umbra_vcpu *vcpu)
+{
+	struct umbra_event interrupted;
+
+	local_irq_disable();
+	/* Pairs with umbra_request(): mode before requests, there the reverse. */
+	smp_store_mb(vcpu->mode, UMBRA_IN_GUEST);
+	if (unlikely(READ_ONCE(vcpu->requests))) {
+		serve_atomic_requests(vcpu);
+		if (READ_ONCE(vcpu->requests))
+			goto not_now;
+	}
+	if (umbra_guest_work_pending() || !this_cpu_read(umbra_cpu_on) ||
+	    vcpu->ev.triple_fault)
+		goto not_now;
+	/* What waits behind this event has no window: leave right after it. */
+	if (umbra_event_deliver(vcpu))
+		umbra_kick_cpu(smp_processor_id());
+
+	umbra_fpu_guest_xcr0(vcpu);
+	umbra_vendor->enter(vcpu);
+	umbra_fpu_host_xcr0(vcpu);
+
+	WRITE_ONCE(vcpu->mode, UMBRA_OUTSIDE_GUEST);
+	vcpu->exits++;
+	local_irq_enable();
+	umbra_vendor->decode(vcpu, &interrupted);
+	umbra_event_interrupted(vcpu, &interrupted);
+	return UMBRA_CONTINUE;
+
+not_now:
+	WRITE_ONCE(vcpu->mode, UMBRA_OUTSIDE_GUEST);
+	local_irq_enable();
+	return UMBRA_SLOW;
+}
+
+static void load(struct umbra_vcpu *vcpu)
+{
+	int cpu = smp_processor_id();
+
+	umbra_fpu_enter(vcpu);
+	umbra_vendor->load(vcpu);
+	vcpu->last_cpu = cpu;
+	WRITE_ONCE(vcpu->cpu, cpu);
+}
+
+static void put(struct umbra_vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->cpu, -1);
+	umbra_vendor->put(vcpu);
+	umbra_fpu_leave(vcpu);
+}
+
+/* User space asked to be told when KVM_INTERRUPT would be taken. */
+static bool window_wanted_and_open(struct umbra_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->run->request_interrupt_window) && umbra_event_irq_window_open(vcpu);
+}
+
+/*
+ * Run the guest until something needs to sleep or user space. *handled tells
+ * whether vcpu->exit still waits for its sleeping handler.
+ */
+static int run_atomic(struct umbra_vcpu *vcpu, bool *handled)
+{
+	int r;
+
+	preempt_disable();
+	load(vcpu);
+	do {
+		int idx;
+
+		*handled = true;
+		r = enter_once(vcpu);
+		if (r != UMBRA_CONTINUE)
+			break;
+		idx = srcu_read_lock(&vcpu->vm->srcu);
+		r = umbra_exit_fast(vcpu);
+		srcu_read_unlock(&vcpu->vm->srcu, idx);
+		*handled = r != UMBRA_SLOW;
+	} while (r == UMBRA_CONTINUE && !window_wanted_and_open(vcpu));
+	put(vcpu);
+	preempt_enable();
+	return r;
+}
+
+static int serve_requests(struct umbra_vcpu *vcpu)
+{
+	if (umbra_check_request(vcpu, UMBRA_REQ_MSR_FILTER))
+		umbra_vendor->sync_msr_map(vcpu);
+	if (umbra_check_request(vcpu, UMBRA_REQ_CLOCK))
+		umbra_vendor->sync_tsc(vcpu);
+	if (umbra_check_request(vcpu, UMBRA_REQ_NEW_ROOT))
+		return umbra_mmu_load(vcpu);
+	return 0;
+}
+
+static int signal_exit(struct umbra_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return -EINTR;
+}
+
+/* What has to be in order before the atomic loop; sleeps. */
+static int prepare(struct umbra_vcpu *vcpu)
+{
+	int r;
+
+	if (READ_ONCE(vcpu->requests) & ~atomic_requests) {
+		r = serve_requests(vcpu);
+		if (r)
+			return r;
+	}
+	if (vcpu->ev.triple_fault) {
+		vcpu->ev.triple_fault = false;
+		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return UMBRA_TO_USER;
+	}
+	if (umbra_host_going_down())
+		return -EIO;
+	if (window_wanted_and_open(vcpu)) {
+		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		return UMBRA_TO_USER;
+	}
+	if (umbra_guest_work_pending() && umbra_guest_work())
+		return signal_exit(vcpu);
+	if (!raw_cpu_read(umbra_cpu_on))
+		cond_resched();
+	return UMBRA_CONTINUE;
+}
+
+static int run_loop(struct umbra_vcpu *vcpu)
+{
+	int r;
+
+	do {
+		bool handled;
+		int idx;
+
+		r = prepare(vcpu);
+		if (r != UMBRA_CONTINUE)
+			break;
+		r = run_atomic(vcpu, &handled);
+		if (handled) {
+			r = r == UMBRA_SLOW ? UMBRA_CONTINUE : r;
+			continue;
+		}
+		idx = srcu_read_lock(&vcpu->vm->srcu);
+		r = umbra_exit_handle(vcpu);
+		srcu_read_unlock(&vcpu->vm->srcu, idx);
+	} while (r == UMBRA_CONTINUE);
+	return r;
+}
+
+/* What user space may look at after every KVM_RUN. */
+static void publish(struct umbra_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->if_flag = !!(vcpu->rflags & X86_EFLAGS_IF);
+	run->flags = 0;
+	run->cr8 = vcpu->cr8;
+	run->apic_base = vcpu->msrs.apic_base;
+	run->ready_for_interrupt_injection = umbra_event_irq_window_open(vcpu);
+	if (READ_ONCE(run->kvm_valid_regs))
+		umbra_sync_regs_store(vcpu);
+}
+
+static int begin(struct umbra_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 dirty = READ_ONCE(run->kvm_dirty_regs);
+	int idx, r;
+
+	if ((READ_ONCE(run->kvm_valid_regs) | dirty) & ~(u64)KVM_SYNC_X86_VALID_FIELDS)
+		return -EINVAL;
+	if (dirty) {
+		r = umbra_sync_regs_load(vcpu);
+		if (r)
+			return r;
+	}
+	/* Without a chip in the kernel user space owns the task priority. */
+	if (umbra_set_cr8(vcpu, READ_ONCE(run->cr8)))
+		return -EINVAL;
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	r = umbra_complete_user_io(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return r;
+}
+
+/**
+ * umbra_vcpu_run() - KVM_RUN
+ * @vcpu: its mutex is held; current->mm is the VM's
+ *
+ * Return: 0 with vcpu->run filled, -EINTR, or another negative errno.
+ */
+int umbra_vcpu_run(struct umbra_vcpu *vcpu)
+{
+	sigset_t saved;
+	int r;
+
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	r = begin(vcpu);
+	if (r == UMBRA_CONTINUE) {
+		if (READ_ONCE(vcpu->run->immediate_exit))
+			r = -EINTR;
+		else
+			r = run_loop(vcpu);
+	}
+	publish(vcpu);
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &saved, NULL);
+	return r > 0 ? 0 : r;
+}

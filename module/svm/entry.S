@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Enter and leave the guest on AMD-V. The only assembly of this folder.
+ *
+ * The global interrupt flag is clear throughout, so that neither NMI nor SMI
+ * nor machine check meets the guest's FS, GS, TR or system-call MSRs. EFLAGS.IF
+ * is set around VMRUN: with V_INTR_MASKING the processor takes the host's IF at
+ * VMRUN to decide whether a physical interrupt ends the guest.
+ */
+#include <linux/linkage.h>
+#include <asm/asm.h>
+#include <asm/alternative.h>
+#include <asm/frame.h>
+#include <asm/nospec-branch.h>
+#include <asm/cpufeatures.h>
+
+/* Offsets in vcpu->gpr: the encoding's order, 8 bytes each. RAX, RSP: VMCB. */
+#define GPR_RCX 8
+#define GPR_RDX 16
+#define GPR_RBX 24
+#define GPR_RBP 40
+#define GPR_RSI 48
+#define GPR_RDI 56
+#define GPR_R8 64
+#define GPR_R9 72
+#define GPR_R10 80
+#define GPR_R11 88
+#define GPR_R12 96
+#define GPR_R13 104
+#define GPR_R14 112
+#define GPR_R15 120
+
+.section .noinstr.text, "ax"
+
+/*
+ * void svm_enter_guest(u64 vmcb_pa, u64 *gpr, u64 host_vmcb_pa)
+ *
+ * rdi: physical address of the VMCB
+ * rsi: general registers, read and written back
+ * rdx: physical address of the VMSAVE image of the host
+ */
+SYM_FUNC_START(svm_enter_guest)
+	push %rbp
+	push %r15
+	push %r14
+	push %r13
+	push %r12
+	push %rbx
+	push %rdx
+	push %rsi
+	push %rdi
+
+	mov %rsi, %rax
+	mov GPR_RCX(%rax), %rcx
+	mov GPR_RDX(%rax), %rdx
+	mov GPR_RBX(%rax), %rbx
+	mov GPR_RBP(%rax), %rbp
+	mov GPR_RSI(%rax), %rsi
+	mov GPR_RDI(%rax), %rdi
+	mov GPR_R8(%rax), %r8
+	mov GPR_R9(%rax), %r9
+	mov GPR_R10(%rax), %r10
+	mov GPR_R11(%rax), %r11
+	mov GPR_R12(%rax), %r12
+	mov GPR_R13(%rax), %r13
+	mov GPR_R14(%rax), %r14
+	mov GPR_R15(%rax), %r15
+	pop %rax
+
+	sti
+1:	vmload %rax
+2:	vmrun %rax
+3:	vmsave %rax
+4:	cli
+
+	/* RAX is the VMCB's address again; every other register is the guest's. */
+	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+	pop %rax
+	mov %rcx, GPR_RCX(%rax)
+	mov %rdx, GPR_RDX(%rax)
+	mov %rbx, GPR_RBX(%rax)
+	mov %rbp, GPR_RBP(%rax)
+	mov %rsi, GPR_RSI(%rax)
+	mov %rdi, GPR_RDI(%rax)
+	mov %r8, GPR_R8(%rax)
+	mov %r9, GPR_R9(%rax)
+	mov %r10, GPR_R10(%rax)
+	mov %r11, GPR_R11(%rax)
+	mov %r12, GPR_R12(%rax)
+	mov %r13, GPR_R13(%rax)
+	mov %r14, GPR_R14(%rax)
+	mov %r15, GPR_R15(%rax)
+
+	pop %rax
+5:	vmload %rax
+6:
+	/* Untrain before the first RET: return predictions are the guest's. */
+	UNTRAIN_RET
+
+	/* Leave no guest value where speculation could use it. */
+	xor %eax, %eax
+	xor %ecx, %ecx
+	xor %edx, %edx
+	xor %esi, %esi
+	xor %edi, %edi
+	xor %r8d, %r8d
+	xor %r9d, %r9d
+	xor %r10d, %r10d
+	xor %r11d, %r11d
+
+	pop %rbx
+	pop %r12
+	pop %r13
+	pop %r14
+	pop %r15
+	pop %rbp
+	RET
+
+	_ASM_EXTABLE(1b, 2b)
+	_ASM_EXTABLE(2b, 3b)
+	_ASM_EXTABLE(3b, 4b)
+	_ASM_EXTABLE(5b, 6b)
+SYM_FUNC_END(svm_enter_guest)

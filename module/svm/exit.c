@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Translate SVM's exits into the neutral record, and neutral events into
+ * SVM's injection fields. Decodes; decides nothing.
+ */
+#include <linux/kvm.h>
+#include <uapi/asm/debugreg.h>
+#include <asm/trapnr.h>
+#include "../compat.h"
+#include "../event.h"
+#include "svm.h"
+
+/* Exits that need no more than a name. */
+static u8 svm_simple_kind(u32 code)
+{
+	switch (code) {
+	case SVM_EXIT_INTR:
+	case SVM_EXIT_NMI:
+	case SVM_EXIT_SMI:
+	case SVM_EXIT_INIT:
+	case SVM_EXIT_EXCP_BASE + MC_VECTOR:
+		return UMBRA_EXIT_NOTHING;
+	case SVM_EXIT_CPUID:
+		return UMBRA_EXIT_CPUID;
+	case SVM_EXIT_HLT:
+		return UMBRA_EXIT_HLT;
+	case SVM_EXIT_INVLPG:
+		return UMBRA_EXIT_INVLPG;
+	case SVM_EXIT_INVPCID:
+		return UMBRA_EXIT_INVPCID;
+	case SVM_EXIT_XSETBV:
+		return UMBRA_EXIT_XSETBV;
+	case SVM_EXIT_WBINVD:
+	case SVM_EXIT_INVD:
+		return UMBRA_EXIT_WBINVD;
+	case SVM_EXIT_RDPMC:
+		return UMBRA_EXIT_RDPMC;
+	case SVM_EXIT_PAUSE:
+		return UMBRA_EXIT_PAUSE;
+	case SVM_EXIT_MONITOR:
+	case SVM_EXIT_MWAIT:
+		return UMBRA_EXIT_MONITOR;
+	case SVM_EXIT_VMMCALL:
+		return UMBRA_EXIT_HYPERCALL;
+	case SVM_EXIT_SHUTDOWN:
+		return UMBRA_EXIT_SHUTDOWN;
+	case SVM_EXIT_VINTR:
+		return UMBRA_EXIT_IRQ_WINDOW;
+	case SVM_EXIT_IRET:
+		return UMBRA_EXIT_NMI_WINDOW;
+	case SVM_EXIT_TASK_SWITCH:
+		return UMBRA_EXIT_TASK_SWITCH;
+	case SVM_EXIT_VMRUN:
+	case SVM_EXIT_VMLOAD:
+	case SVM_EXIT_VMSAVE:
+	case SVM_EXIT_STGI:
+	case SVM_EXIT_CLGI:
+	case SVM_EXIT_SKINIT:
+	case SVM_EXIT_INVLPGA:
+	case SVM_EXIT_RDPRU:
+	case SVM_EXIT_RSM:
+		return UMBRA_EXIT_UNDEFINED;
+	default:
+		return UMBRA_EXIT_UNKNOWN;
+	}
+}
+
+static void svm_decode_npf(const struct vmcb_control_area *c, struct umbra_exit *x)
+{
+	u64 err = c->exit_info_1;
+
+	x->kind = UMBRA_EXIT_FAULT;
+	x->fault.gpa = c->exit_info_2;
+	x->fault.access = err & SVM_NPF_WRITE ? UMBRA_ACC_WRITE :
+			  err & SVM_NPF_EXEC ? UMBRA_ACC_EXEC : UMBRA_ACC_READ;
+	x->fault.present = err & SVM_NPF_PRESENT;
+	x->fault.walk = err & SVM_NPF_WALK;
+	if (c->insn_len && c->insn_len <= sizeof(x->insn)) {
+		x->insn_bytes = c->insn_len;
+		memcpy(x->insn, c->insn_bytes, sizeof(x->insn));
+	}
+}
+
+static void svm_decode_io(const struct vmcb_control_area *c, struct umbra_exit *x)
+{
+	u32 info = c->exit_info_1;
+
+	x->kind = UMBRA_EXIT_IO;
+	x->io.port = info >> SVM_IOIO_PORT_SHIFT;
+	x->io.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
+	x->io.in = info & SVM_IOIO_TYPE_MASK;
+	x->io.string = info & SVM_IOIO_STR_MASK;
+	x->io.rep = info & SVM_IOIO_REP_MASK;
+	x->io.next_rip = c->exit_info_2;
+}
+
+static void svm_decode_exception(struct umbra_vcpu *vcpu, u32 code, struct umbra_exit *x)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u8 vector = code - SVM_EXIT_EXCP_BASE;
+
+	x->kind = UMBRA_EXIT_EXCEPTION;
+	x->exc.vector = vector;
+	x->exc.has_error = vector == DF_VECTOR || vector == AC_VECTOR ||
+			   (vector >= TS_VECTOR && vector <= PF_VECTOR);
+	x->exc.error = svm->vmcb->control.exit_info_1;
+	x->exc.payload = 0;
+	if (vector == PF_VECTOR)
+		x->exc.payload = svm->vmcb->control.exit_info_2;
+	if (vector != DB_VECTOR)
+		return;
+	x->exc.payload = svm->vmcb->save.dr6 ^ DR6_RESERVED;
+	/* A step taken to find the NMI window is nobody else's business. */
+	if (svm->window_step && !(vcpu->rflags & X86_EFLAGS_TF) &&
+	    !(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)) {
+		x->exc.payload &= ~(u64)DR_STEP;
+		if (!x->exc.payload)
+			x->kind = UMBRA_EXIT_NOTHING;
+	}
+}
+
+static void svm_decode_dr(u32 code, struct umbra_exit *x)
+{
+	x->kind = UMBRA_EXIT_DR;
+	x->dr.write = code >= SVM_EXIT_WRITE_DR0;
+	x->dr.nr = code & 0xf;
+}
+
+static void svm_decode_reason(struct umbra_vcpu *vcpu, u32 code, struct umbra_exit *x)
+{
+	const struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
+
+	switch (code) {
+	case SVM_EXIT_NPF:
+		svm_decode_npf(c, x);
+		break;
+	case SVM_EXIT_IOIO:
+		svm_decode_io(c, x);
+		break;
+	case SVM_EXIT_MSR:
+		x->kind = UMBRA_EXIT_MSR;
+		x->msr.write = c->exit_info_1 & 1;
+		break;
+	case SVM_EXIT_READ_CR0 ... SVM_EXIT_WRITE_CR8:
+		x->kind = UMBRA_EXIT_CR;
+		x->cr.nr = code & 0xf;
+		x->cr.write = code >= SVM_EXIT_WRITE_CR0;
+		break;
+	case SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR7:
+		svm_decode_dr(code, x);
+		break;
+	case SVM_EXIT_EXCP_BASE + MC_VECTOR:
+		x->kind = UMBRA_EXIT_NOTHING;
+		break;
+	case SVM_EXIT_EXCP_BASE ... SVM_EXIT_EXCP_BASE + MC_VECTOR - 1:
+	case SVM_EXIT_EXCP_BASE + MC_VECTOR + 1 ... SVM_EXIT_LAST_EXCP:
+		svm_decode_exception(vcpu, code, x);
+		break;
+	default:
+		x->kind = svm_simple_kind(code);
+	}
+}
+
+/*
+ * An event whose delivery was cut short is given back to be injected again.
+ * Software interrupts, INT3 and INTO are not: RIP is still at the instruction,
+ * which runs again by itself.
+ */
+static void svm_decode_interrupted(const struct vmcb_control_area *c, struct umbra_event *ev)
+{
+	u32 info = c->exit_int_info;
+	u8 type = (info & SVM_EXITINTINFO_TYPE_MASK) >> SVM_EVTINJ_TYPE_SHIFT;
+	u8 vector = info & SVM_EXITINTINFO_VEC_MASK;
+
+	*ev = (struct umbra_event) { .type = UMBRA_EVENT_NONE };
+	if (!(info & SVM_EXITINTINFO_VALID) || type == UMBRA_EVENT_SOFT_INT)
+		return;
+	if (type == UMBRA_EVENT_EXCEPTION && (vector == BP_VECTOR || vector == OF_VECTOR))
+		return;
+	ev->type = type;
+	ev->vector = vector;
+	ev->has_error = info & SVM_EXITINTINFO_VALID_ERR;
+	ev->error = c->exit_int_info_err;
+}
+
+/* The IRET that was intercepted has run once RIP is elsewhere. */
+static void svm_track_iret(struct umbra_vcpu *vcpu, u32 code)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (svm->iret_seen && vcpu->rip != svm->iret_rip) {
+		svm->iret_seen = false;
+		vcpu->ev.nmi_blocked = false;
+	}
+	if (code == SVM_EXIT_IRET) {
+		svm->iret_seen = true;
+		svm->iret_rip = vcpu->rip;
+		svm_unintercept(svm->vmcb, INTERCEPT_IRET);
+	}
+}
+
+/* NRIP is written for instruction intercepts only; take nothing absurd. */
+static u8 svm_insn_len(const struct umbra_vcpu *vcpu, const struct vmcb_control_area *c)
+{
+	u64 len = c->next_rip - vcpu->rip;
+
+	return umbra_caps.insn_len && c->next_rip && len <= 15 ? len : 0;
+}
+
+void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *c = &svm->vmcb->control;
+	struct umbra_exit *x = &vcpu->exit;
+	u32 code = c->exit_code;
+
+	x->hw_reason = code;
+	x->info1 = c->exit_info_1;
+	x->info2 = c->exit_info_2;
+	x->insn_bytes = 0;
+	x->insn_len = svm_insn_len(vcpu, c);
+	c->event_inj = 0;
+
+	/* VMEXIT_INVALID is -1 in all 64 bits. */
+	if (c->exit_code_hi || code == (u32)SVM_EXIT_ERR) {
+		x->kind = UMBRA_EXIT_ENTRY_FAILED;
+		*interrupted = (struct umbra_event) { .type = UMBRA_EVENT_NONE };
+		return;
+	}
+	svm_decode_interrupted(c, interrupted);
+	svm_decode_reason(vcpu, code, x);
+	svm_track_iret(vcpu, code);
+}
+
+void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
+{
+	struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
+
+	c->event_inj = ev->vector | ev->type << SVM_EVTINJ_TYPE_SHIFT | SVM_EVTINJ_VALID |
+		       (ev->has_error ? SVM_EVTINJ_VALID_ERR : 0);
+	c->event_inj_err = ev->error;
+}
+
+/*
+ * Interrupt window: a virtual interrupt of highest priority that is intercepted
+ * instead of taken. NMI window: wait for IRET, then step over it; likewise
+ * step over an interrupt shadow.
+ */
+void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (irq) {
+		vmcb->control.int_ctl |= V_IRQ_MASK | V_IGN_TPR_MASK | V_INTR_PRIO_MASK;
+		vmcb->control.int_vector = 0;
+		svm_intercept(vmcb, INTERCEPT_VINTR);
+	} else {
+		vmcb->control.int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
+		svm_unintercept(vmcb, INTERCEPT_VINTR);
+	}
+	if (vcpu->ev.nmi_blocked && !svm->iret_seen)
+		svm_intercept(vmcb, INTERCEPT_IRET);
+	else
+		svm_unintercept(vmcb, INTERCEPT_IRET);
+	svm->window_step = nmi && (svm->iret_seen || (!vcpu->ev.nmi_blocked && vcpu->ev.shadow));
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The AMD-V ops table, address space tags, and the way into the guest and
+ * out. Takes no decision about exits: see exit.c for their translation.
+ */
+#include <linux/percpu.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/trapnr.h>
+#include "../compat.h"
+#include "../debug.h"
+#include "insn.h"
+#include "svm.h"
+
+/*
+ * Give the vCPU a tag on this CPU. A new tag is at the same time a flush: no
+ * translation carries it yet. When the tags run out, all of them are dropped
+ * in hardware and a new generation begins.
+ */
+static void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *sc)
+{
+	struct vmcb_control_area *c = &svm->vmcb->control;
+
+	if (sc->next_asid >= umbra_caps.asids) {
+		sc->asid_generation++;
+		sc->next_asid = 1;
+		c->tlb_ctl = TLB_CONTROL_FLUSH_ALL_ASID;
+	}
+	svm->asid_generation = sc->asid_generation;
+	c->asid = sc->next_asid++;
+}
+
+void svm_load(struct umbra_vcpu *vcpu)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&umbra_svm_cpu);
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	/* FS, GS, TR, LDTR and the system-call MSRs of this thread. */
+	svm_vmsave(sc->host_vmcb_pa);
+	if (vcpu->last_cpu != smp_processor_id())
+		svm->asid_generation = 0;
+	if (sc->last != svm->vmcb) {
+		sc->last = svm->vmcb;
+		/* Another guest's branch history must not steer this one. */
+		if (boot_cpu_has(X86_FEATURE_IBPB))
+			wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	}
+	/* Only user space reads TSC_AUX on the host, so per load is enough. */
+	if (boot_cpu_has(X86_FEATURE_RDTSCP)) {
+		rdmsrl(MSR_TSC_AUX, svm->host_tsc_aux);
+		if (svm->host_tsc_aux != vcpu->msrs.tsc_aux)
+			wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
+	}
+}
+
+void svm_put(struct umbra_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (boot_cpu_has(X86_FEATURE_RDTSCP))
+		wrmsrl(MSR_TSC_AUX, svm->host_tsc_aux);
+}
+
+void svm_flush_tlb(struct umbra_vcpu *vcpu)
+{
+	to_svm(vcpu)->flush = true;
+}
+
+static void svm_prepare_tlb(struct umbra_vcpu *vcpu)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&umbra_svm_cpu);
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *c = &svm->vmcb->control;
+
+	c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	if (svm->asid_generation != sc->asid_generation) {
+		svm_new_asid(svm, sc);
+	} else if (svm->flush) {
+		if (umbra_caps.flush_by_asid)
+			c->tlb_ctl = TLB_CONTROL_FLUSH_ASID;
+		else
+			svm_new_asid(svm, sc);
+	}
+	svm->flush = false;
+}
+
+/* Only guests that enabled a breakpoint pay for eight register moves. */
+static void svm_load_dr(struct umbra_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	get_debugreg(svm->host_dr[0], 0);
+	get_debugreg(svm->host_dr[1], 1);
+	get_debugreg(svm->host_dr[2], 2);
+	get_debugreg(svm->host_dr[3], 3);
+	set_debugreg(umbra_effective_dr(vcpu, 0), 0);
+	set_debugreg(umbra_effective_dr(vcpu, 1), 1);
+	set_debugreg(umbra_effective_dr(vcpu, 2), 2);
+	set_debugreg(umbra_effective_dr(vcpu, 3), 3);
+}
+
+static void svm_restore_dr(struct svm_vcpu *svm)
+{
+	set_debugreg(svm->host_dr[0], 0);
+	set_debugreg(svm->host_dr[1], 1);
+	set_debugreg(svm->host_dr[2], 2);
+	set_debugreg(svm->host_dr[3], 3);
+}
+
+/*
+ * SPEC_CTRL is the guest's only inside the guest. Where the processor has
+ * V_SPEC_CTRL it keeps the guest's value in the VMCB and nothing is to do.
+ */
+static __always_inline void svm_switch(struct svm_vcpu *svm, u64 *gpr, u64 host_pa)
+{
+	bool swap = svm->spec_ctrl_used && !boot_cpu_has(X86_FEATURE_V_SPEC_CTRL);
+	u64 host = 0;
+
+	umbra_guest_enter_irqoff();
+	if (swap) {
+		host = __rdmsr(MSR_IA32_SPEC_CTRL);
+		if (host != svm->spec_ctrl)
+			native_wrmsrl(MSR_IA32_SPEC_CTRL, svm->spec_ctrl);
+	}
+	svm_enter_guest(svm->vmcb_pa, gpr, host_pa);
+	if (swap) {
+		svm->spec_ctrl = __rdmsr(MSR_IA32_SPEC_CTRL);
+		if (host != svm->spec_ctrl)
+			native_wrmsrl(MSR_IA32_SPEC_CTRL, host);
+	}
+	umbra_guest_exit_irqoff();
+}
+
+static noinstr void svm_world_switch(struct svm_vcpu *svm, u64 *gpr, u64 host_pa)
+{
+	svm_switch(svm, gpr, host_pa);
+}
+
+static void svm_state_in(struct umbra_vcpu *vcpu, struct vmcb *vmcb)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	vmcb->save.rax = vcpu->gpr[UMBRA_RAX];
+	vmcb->save.rsp = vcpu->gpr[UMBRA_RSP];
+	vmcb->save.rip = vcpu->rip;
+	vmcb->save.rflags = vcpu->rflags | umbra_debug_rflags(vcpu);
+	if (svm->window_step)
+		vmcb->save.rflags |= X86_EFLAGS_TF;
+	vmcb->save.cr2 = vcpu->cr2;
+	vmcb->save.g_pat = vcpu->msrs.pat;
+	/* Nothing set: whatever #DB reports afterwards is new. */
+	vmcb->save.dr6 = DR6_RESERVED;
+	vmcb->control.int_state = vcpu->ev.shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
+	vmcb->control.int_ctl = (vmcb->control.int_ctl & ~V_TPR_MASK) |
+				(vcpu->cr8 & V_TPR_MASK);
+}
+
+static void svm_state_out(struct umbra_vcpu *vcpu, struct vmcb *vmcb)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u64 ours = umbra_debug_rflags(vcpu);
+
+	if (svm->window_step)
+		ours |= X86_EFLAGS_TF;
+	vcpu->gpr[UMBRA_RAX] = vmcb->save.rax;
+	vcpu->gpr[UMBRA_RSP] = vmcb->save.rsp;
+	vcpu->rip = vmcb->save.rip;
+	/* A TF that the guest set itself stays; one set for it goes. */
+	vcpu->rflags = vmcb->save.rflags & ~(ours & ~vcpu->rflags);
+	vcpu->cr2 = vmcb->save.cr2;
+	vcpu->cr3 = vmcb->save.cr3;
+	vcpu->ev.shadow = vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK ?
+			  UMBRA_SHADOW_STI : 0;
+}
+
+void svm_enter(struct umbra_vcpu *vcpu)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&umbra_svm_cpu);
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+	bool dr = vmcb->save.dr7 & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK);
+	unsigned long host_dr7;
+
+	svm_prepare_tlb(vcpu);
+	svm_state_in(vcpu, vmcb);
+
+	/* #VMEXIT leaves DR7 disabled: the host's own has to be put back. */
+	get_debugreg(host_dr7, 7);
+	if (dr)
+		svm_load_dr(vcpu);
+	umbra_guest_time_enter();
+	svm_clgi();
+	svm_world_switch(svm, vcpu->gpr, sc->host_vmcb_pa);
+	if (dr)
+		svm_restore_dr(svm);
+	if (host_dr7 & DR_GLOBAL_ENABLE_MASK)
+		set_debugreg(host_dr7, 7);
+	svm_stgi();
+	umbra_guest_time_exit();
+	/* The intercept kept the host's own handler from running: run it. */
+	if (unlikely(vmcb->control.exit_code == SVM_EXIT_EXCP_BASE + MC_VECTOR))
+		asm volatile("int $18");
+
+	svm_state_out(vcpu, vmcb);
+}
+
+const struct umbra_vendor_ops umbra_svm_ops = {
+	.name = "svm",
+	.probe = svm_probe,
+	.setup = svm_setup,
+	.teardown = svm_teardown,
+	.cpu_enable = svm_cpu_enable,
+	.cpu_disable = svm_cpu_disable,
+	.vcpu_create = svm_vcpu_create,
+	.vcpu_destroy = svm_vcpu_destroy,
+	.vcpu_reset = svm_vcpu_reset,
+	.load = svm_load,
+	.put = svm_put,
+	.enter = svm_enter,
+	.decode = svm_decode,
+	.inject = svm_inject,
+	.window = svm_window,
+	.sync_crs = svm_sync_crs,
+	.sync_debug = svm_sync_debug,
+	.sync_msr_map = svm_sync_msr_map,
+	.sync_tsc = svm_sync_tsc,
+	.get_segment = svm_get_segment,
+	.set_segment = svm_set_segment,
+	.get_table = svm_get_table,
+	.set_table = svm_set_table,
+	.get_msr = svm_get_msr,
+	.set_msr = svm_set_msr,
+	.cpl = svm_cpl,
+	.set_root = svm_set_root,
+	.flush_tlb = svm_flush_tlb,
+};

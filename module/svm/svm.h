@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Private to svm/: the vCPU's AMD side and the functions of this folder.
+ */
+#ifndef UMBRA_SVM_SVM_H
+#define UMBRA_SVM_SVM_H
+
+#include <linux/percpu.h>
+#include "../vcpu.h"
+#include "../vendor.h"
+#include "defs.h"
+
+/**
+ * struct svm_vcpu - the AMD side of a vCPU (vcpu->hw)
+ * @vmcb: control block, one page
+ * @vmcb_pa: its physical address
+ * @msrpm: MSR permission map, 8 KiB
+ * @asid_generation: generation @vmcb's ASID belongs to, 0 = needs a new one
+ * @flush: drop this ASID's translations at the next entry
+ * @spec_ctrl: the guest's SPEC_CTRL where the hardware does not switch it
+ * @spec_ctrl_used: the guest's SPEC_CTRL may differ from 0
+ * @window_step: TF is ours: step one instruction to find the NMI window
+ * @iret_seen: the guest is at its NMI handler's IRET
+ * @iret_rip: where that IRET is
+ * @host_dr: host's DR0-3 while the guest's are loaded
+ * @host_tsc_aux: the host's TSC_AUX while the guest's is loaded
+ *
+ * All fields belong to the holder of vcpu->mutex.
+ */
+struct svm_vcpu {
+	struct vmcb *vmcb;
+	u64 vmcb_pa;
+	void *msrpm;
+	u64 asid_generation;
+	bool flush;
+	u64 spec_ctrl;
+	bool spec_ctrl_used;
+	bool window_step;
+	bool iret_seen;
+	u64 iret_rip;
+	unsigned long host_dr[4];
+	u64 host_tsc_aux;
+};
+
+/**
+ * struct svm_cpu - what SVM keeps per host CPU
+ * @hsave: page the processor saves host state in on VMRUN
+ * @host_vmcb: page for VMSAVE of the host's other state
+ * @host_vmcb_pa: its physical address
+ * @asid_generation: current generation
+ * @next_asid: next free tag in this generation
+ * @last: vCPU whose branch history is in this CPU; compared, never followed
+ * @enabled: Umbra turned SVM on here
+ */
+struct svm_cpu {
+	void *hsave;
+	void *host_vmcb;
+	u64 host_vmcb_pa;
+	u64 asid_generation;
+	u32 next_asid;
+	const void *last;
+	bool enabled;
+};
+
+DECLARE_PER_CPU(struct svm_cpu, umbra_svm_cpu);
+
+static inline struct svm_vcpu *to_svm(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->hw;
+}
+
+static inline void svm_intercept(struct vmcb *vmcb, unsigned int bit)
+{
+	vmcb->control.intercepts[bit / 32] |= 1u << (bit % 32);
+}
+
+static inline void svm_unintercept(struct vmcb *vmcb, unsigned int bit)
+{
+	vmcb->control.intercepts[bit / 32] &= ~(1u << (bit % 32));
+}
+
+/* entry.S: GIF clear on entry and return; see there. */
+void svm_enter_guest(u64 vmcb_pa, u64 *gpr, u64 host_vmcb_pa);
+
+/* hw.c */
+int svm_probe(void);
+int svm_setup(void);
+void svm_teardown(void);
+int svm_cpu_enable(void);
+void svm_cpu_disable(void);
+u64 svm_iopm_pa(void);
+
+/* vmcb.c */
+int svm_vcpu_create(struct umbra_vcpu *vcpu);
+void svm_vcpu_destroy(struct umbra_vcpu *vcpu);
+void svm_vcpu_reset(struct umbra_vcpu *vcpu);
+void svm_sync_crs(struct umbra_vcpu *vcpu);
+void svm_sync_debug(struct umbra_vcpu *vcpu);
+void svm_sync_msr_map(struct umbra_vcpu *vcpu);
+void svm_sync_tsc(struct umbra_vcpu *vcpu);
+void svm_get_segment(struct umbra_vcpu *vcpu, enum umbra_seg seg, struct kvm_segment *out);
+void svm_set_segment(struct umbra_vcpu *vcpu, enum umbra_seg seg, const struct kvm_segment *in);
+void svm_get_table(struct umbra_vcpu *vcpu, enum umbra_table which, struct kvm_dtable *out);
+void svm_set_table(struct umbra_vcpu *vcpu, enum umbra_table which, const struct kvm_dtable *in);
+int svm_get_msr(struct umbra_vcpu *vcpu, u32 index, u64 *data);
+int svm_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data);
+int svm_cpl(struct umbra_vcpu *vcpu);
+void svm_set_root(struct umbra_vcpu *vcpu, hpa_t root);
+
+/* svm.c */
+void svm_load(struct umbra_vcpu *vcpu);
+void svm_put(struct umbra_vcpu *vcpu);
+void svm_enter(struct umbra_vcpu *vcpu);
+void svm_flush_tlb(struct umbra_vcpu *vcpu);
+
+/* exit.c */
+void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted);
+void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev);
+void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi);
+
+#endif

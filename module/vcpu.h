@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * struct umbra_vcpu: one virtual processor. Lifetime, descriptor, ioctls.
+ *
+ * Legend: (c) constant after creation; (v) vcpu->mutex; (r) the thread in
+ * KVM_RUN only; (a) atomic or with its own rules.
+ */
+#ifndef UMBRA_VCPU_H
+#define UMBRA_VCPU_H
+
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include <linux/signal.h>
+#include "cpuid.h"
+#include "event.h"
+#include "exit.h"
+#include "fpu.h"
+#include "msr.h"
+#include "regs.h"
+#include "types.h"
+#include "vm.h"
+
+struct umbra_emulation;
+struct umbra_mmu_vcpu;
+
+struct umbra_vcpu {
+	struct umbra_vm *vm;			/* (c) */
+	int id;					/* (c) caller's number, also APIC id */
+	int index;				/* (c) place in vm->vcpu[] */
+	struct mutex mutex;			/* every ioctl of the vCPU */
+
+	int mode;				/* (a) enum umbra_vcpu_mode, see request.h */
+	int cpu;				/* (a) host CPU while loaded, else -1 */
+	int last_cpu;				/* (r) host CPU of the last load, -1 at first */
+	unsigned long requests;			/* (a) bits of enum umbra_request */
+
+	struct kvm_run *run;			/* (c) shared page: never trusted, read once */
+	struct page *run_page;			/* (c) */
+	struct page *pio_page;			/* (c) second page of the mmap: port data */
+	sigset_t sigset;			/* (v) */
+	bool sigset_active;			/* (v) */
+
+	/* Architectural state; valid whenever the guest is not running. (v) */
+	u64 gpr[16];
+	u64 rip;
+	u64 rflags;				/* the guest's view, without user space's TF */
+	u64 cr0, cr2, cr3, cr4, cr8;
+	u64 efer;
+	u64 dr[4];				/* the guest's DR0-3 */
+	u64 dr6, dr7;
+	u64 pdpte[4];				/* PAE: loaded with CR3, as the manual says */
+
+	struct umbra_events ev;			/* (v) */
+	struct umbra_exit exit;			/* (r) the last exit */
+	struct umbra_fpu fpu;			/* (v) */
+	struct umbra_cpuid cpuid;		/* (v) */
+	struct umbra_msrs msrs;			/* (v) */
+
+	struct umbra_emulation *emu;		/* (c) owned by emulate.c */
+	struct umbra_mmu_vcpu *mmu;		/* (c) owned by mmu/ */
+	void *hw;				/* (c) owned by the vendor */
+
+	int (*complete)(struct umbra_vcpu *vcpu);	/* (v) finish after user space; see run.c */
+
+	u32 tsc_khz;				/* (v) */
+	u64 tsc_offset;				/* (v) guest TSC = host TSC + offset */
+	u32 mp_state;				/* (v) KVM_MP_STATE_* */
+
+	u32 guest_debug;			/* (v) KVM_GUESTDBG_* */
+	u64 debug_dr[8];			/* (v) user space's DR0-3 and DR7 */
+	u64 step_rip;				/* (v) linear RIP when stepping was armed */
+
+	bool smap_override;			/* (r) see guest table walks */
+	u64 exits;				/* (r) */
+};
+
+int umbra_vcpu_create_fd(struct umbra_vm *vm, u32 id);
+void umbra_vcpu_destroy(struct umbra_vcpu *vcpu);
+/* KVM_RUN: vcpu->mutex held. */
+int umbra_vcpu_run(struct umbra_vcpu *vcpu);
+/* KVM_RUN's register block: sync_regs.c */
+void umbra_sync_regs_store(struct umbra_vcpu *vcpu);
+int umbra_sync_regs_load(struct umbra_vcpu *vcpu);
+
+#endif

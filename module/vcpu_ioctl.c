@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The calls on a vCPU's descriptor: copy the argument in, hand it to its
+ * owner, copy the answer out. No rules about values live here.
+ */
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+#include <linux/uaccess.h>
+#include "debug.h"
+#include "emulate.h"
+#include "mmu/mmu.h"
+#include "tsc.h"
+#include "vcpu.h"
+#include "vcpu_ioctl.h"
+#include "vendor.h"
+
+/* A call whose structure fits in one bounded buffer, by direction. */
+#define MAX_ARG 1024
+
+union vcpu_arg {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_sregs2 sregs2;
+	struct kvm_fpu fpu;
+	struct kvm_xcrs xcrs;
+	struct kvm_debugregs debugregs;
+	struct kvm_vcpu_events events;
+	struct kvm_mp_state mp_state;
+	struct kvm_guest_debug debug;
+	struct kvm_translation translation;
+	struct kvm_interrupt interrupt;
+	struct kvm_x86_mce mce;
+	u64 mcg_cap;
+	u8 bytes[MAX_ARG];
+};
+
+static int vcpu_translate(struct umbra_vcpu *vcpu, struct kvm_translation *t)
+{
+	struct umbra_walk w = {};
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+	int r = umbra_mmu_walk(vcpu, t->linear_address, UMBRA_ACC_READ, false, &w);
+
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	t->valid = !r;
+	t->physical_address = r ? UMBRA_INVALID_GPA : w.gpa;
+	t->writeable = 1;
+	t->usermode = 0;
+	return 0;
+}
+
+static int vcpu_get_mp_state(struct umbra_vcpu *vcpu, struct kvm_mp_state *out)
+{
+	out->mp_state = vcpu->mp_state;
+	return 0;
+}
+
+/* Without a chip in the kernel nobody could wake or start the vCPU here. */
+static int vcpu_set_mp_state(struct umbra_vcpu *vcpu, const struct kvm_mp_state *in)
+{
+	if (in->mp_state != KVM_MP_STATE_RUNNABLE)
+		return -EINVAL;
+	vcpu->mp_state = in->mp_state;
+	return 0;
+}
+
+static int vcpu_set_sigmask(struct umbra_vcpu *vcpu, struct kvm_signal_mask __user *user)
+{
+	struct kvm_signal_mask head;
+	sigset_t set;
+
+	if (!user) {
+		vcpu->sigset_active = false;
+		return 0;
+	}
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.len != sizeof(set))
+		return -EINVAL;
+	if (copy_from_user(&set, user->sigset, sizeof(set)))
+		return -EFAULT;
+	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	vcpu->sigset = set;
+	vcpu->sigset_active = true;
+	return 0;
+}
+
+static int vcpu_set_regs(struct umbra_vcpu *vcpu, const struct kvm_regs *in)
+{
+	int r = umbra_set_regs(vcpu, in);
+
+	if (!r)
+		umbra_emulate_cancel(vcpu);
+	return r;
+}
+
+/* Calls that fill a structure for the caller. -ENOTTY: not one of them. */
+static int vcpu_get(struct umbra_vcpu *vcpu, unsigned int cmd, union vcpu_arg *a)
+{
+	switch (cmd) {
+	case KVM_GET_REGS:
+		umbra_get_regs(vcpu, &a->regs);
+		return 0;
+	case KVM_GET_SREGS:
+		umbra_get_sregs(vcpu, &a->sregs);
+		return 0;
+	case KVM_GET_SREGS2:
+		umbra_get_sregs2(vcpu, &a->sregs2);
+		return 0;
+	case KVM_GET_FPU:
+		umbra_get_fpu(vcpu, &a->fpu);
+		return 0;
+	case KVM_GET_XCRS:
+		umbra_get_xcrs(vcpu, &a->xcrs);
+		return 0;
+	case KVM_GET_DEBUGREGS:
+		umbra_get_debugregs(vcpu, &a->debugregs);
+		return 0;
+	case KVM_GET_VCPU_EVENTS:
+		umbra_event_get(vcpu, &a->events);
+		return 0;
+	case KVM_GET_MP_STATE:
+		return vcpu_get_mp_state(vcpu, &a->mp_state);
+	case KVM_TRANSLATE:
+		return vcpu_translate(vcpu, &a->translation);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* Calls that take a structure from the caller. -ENOTTY: not one of them. */
+static int vcpu_set(struct umbra_vcpu *vcpu, unsigned int cmd, const union vcpu_arg *a)
+{
+	switch (cmd) {
+	case KVM_SET_REGS:
+		return vcpu_set_regs(vcpu, &a->regs);
+	case KVM_SET_SREGS:
+		return umbra_set_sregs(vcpu, &a->sregs);
+	case KVM_SET_SREGS2:
+		return umbra_set_sregs2(vcpu, &a->sregs2);
+	case KVM_SET_FPU:
+		return umbra_set_fpu(vcpu, &a->fpu);
+	case KVM_SET_XCRS:
+		return umbra_set_xcrs(vcpu, &a->xcrs);
+	case KVM_SET_DEBUGREGS:
+		return umbra_set_debugregs(vcpu, &a->debugregs);
+	case KVM_SET_VCPU_EVENTS:
+		return umbra_event_set(vcpu, &a->events);
+	case KVM_SET_MP_STATE:
+		return vcpu_set_mp_state(vcpu, &a->mp_state);
+	case KVM_SET_GUEST_DEBUG:
+		return umbra_set_guest_debug(vcpu, &a->debug);
+	case KVM_INTERRUPT:
+		return umbra_event_interrupt(vcpu, a->interrupt.irq);
+	case KVM_X86_SETUP_MCE:
+		return umbra_mce_setup(vcpu, a->mcg_cap);
+	case KVM_X86_SET_MCE:
+		return umbra_mce_inject(vcpu, &a->mce);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/*
+ * Copy in, call, copy out, by the direction that the call's number carries. A
+ * bad pointer is found before anything changes: the copy in comes first, and
+ * calls that copy out change nothing.
+ */
+static int vcpu_struct_ioctl(struct umbra_vcpu *vcpu, unsigned int cmd, void __user *user)
+{
+	size_t size = _IOC_SIZE(cmd);
+	bool out = _IOC_DIR(cmd) & _IOC_READ;
+	union vcpu_arg *a;
+	int r;
+
+	if (size > sizeof(*a))
+		return -ENOTTY;
+	a = kzalloc(sizeof(*a), GFP_KERNEL_ACCOUNT);
+	if (!a)
+		return -ENOMEM;
+	if ((_IOC_DIR(cmd) & _IOC_WRITE) && copy_from_user(a, user, size))
+		r = -EFAULT;
+	else
+		r = out ? vcpu_get(vcpu, cmd, a) : vcpu_set(vcpu, cmd, a);
+	if (!r && out && copy_to_user(user, a, size))
+		r = -EFAULT;
+	kfree(a);
+	return r;
+}
+
+/* Calls without a fixed structure. */
+static int vcpu_ioctl_locked(struct umbra_vcpu *vcpu, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case KVM_RUN:
+		return arg ? -EINVAL : umbra_vcpu_run(vcpu);
+	case KVM_NMI:
+		umbra_event_kick_nmi(vcpu);
+		return 0;
+	case KVM_SET_SIGNAL_MASK:
+		return vcpu_set_sigmask(vcpu, user);
+	case KVM_GET_MSRS:
+		return umbra_vcpu_msrs_ioctl(vcpu, user, false);
+	case KVM_SET_MSRS:
+		return umbra_vcpu_msrs_ioctl(vcpu, user, true);
+	case KVM_SET_CPUID:
+		return umbra_set_cpuid(vcpu, user);
+	case KVM_SET_CPUID2:
+		return umbra_set_cpuid2(vcpu, user);
+	case KVM_GET_CPUID2:
+		return umbra_get_cpuid2(vcpu, user);
+	case KVM_GET_XSAVE:
+		return umbra_get_xsave(vcpu, user, sizeof(struct kvm_xsave));
+	case KVM_GET_XSAVE2:
+		return umbra_get_xsave(vcpu, user, umbra_xsave_size);
+	case KVM_SET_XSAVE:
+		return umbra_set_xsave(vcpu, user);
+	case KVM_SET_TSC_KHZ:
+		return arg > U32_MAX ? -EINVAL : umbra_set_tsc_khz(vcpu, arg);
+	case KVM_GET_TSC_KHZ:
+		return vcpu->tsc_khz;
+	case KVM_KVMCLOCK_CTRL:
+		/* No guest has a kvmclock page that could be told. */
+		return -EINVAL;
+	default:
+		return vcpu_struct_ioctl(vcpu, cmd, user);
+	}
+}
+
+/**
+ * umbra_vcpu_ioctl() - every call on a vCPU's descriptor
+ * @file: the descriptor
+ * @cmd: KVM's number
+ * @arg: its argument
+ *
+ * Return: as KVM's call; -EIO from a process other than the VM's; -ENOTTY.
+ */
+long umbra_vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct umbra_vcpu *vcpu = file->private_data;
+	long r;
+
+	if (vcpu->vm->mm != current->mm || READ_ONCE(vcpu->vm->broken))
+		return -EIO;
+	if (_IOC_TYPE(cmd) != KVMIO)
+		return -ENOTTY;
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	r = vcpu_ioctl_locked(vcpu, cmd, arg);
+	mutex_unlock(&vcpu->mutex);
+	return r;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The seam between Umbra and the processor's virtualization extension.
+ *
+ * One const table per vendor, picked once at module init. At most 30 ops.
+ * A vendor answers questions and moves state; it takes no decision, never
+ * includes mmu/ or emul/, and injects nothing on its own.
+ *
+ * Where state lives: general registers, RIP, RFLAGS, CR0, CR2, CR3, CR4, EFER,
+ * debug registers and the interrupt shadow live in struct umbra_vcpu and are
+ * valid whenever the guest is not running. The vendor's enter() loads what
+ * the guest may have in the processor and stores back what the guest may have
+ * changed. Segments, descriptor tables and the MSRs of get_msr() live in the
+ * vendor's control block and are reached through ops.
+ */
+#ifndef UMBRA_VENDOR_H
+#define UMBRA_VENDOR_H
+
+#include "event.h"
+#include "exit.h"
+#include "types.h"
+
+struct kvm_dtable;
+struct kvm_segment;
+struct umbra_vcpu;
+
+enum umbra_seg {
+	UMBRA_SEG_ES, UMBRA_SEG_CS, UMBRA_SEG_SS, UMBRA_SEG_DS, UMBRA_SEG_FS, UMBRA_SEG_GS,
+	UMBRA_SEG_TR, UMBRA_SEG_LDTR,
+};
+
+enum umbra_table {
+	UMBRA_TABLE_GDT,
+	UMBRA_TABLE_IDT,
+};
+
+/* Second-level table formats, see mmu/fmt.h. */
+enum umbra_fmt_id {
+	UMBRA_FMT_NPT,
+	UMBRA_FMT_EPT,
+};
+
+/**
+ * struct umbra_host_caps - what this host's extension can do; filled by probe()
+ * @nested: second-level paging (NPT, EPT)
+ * @nested_1g: 1 GiB leaf entries in second-level tables
+ * @insn_len: exits tell the instruction's length (NRIP save)
+ * @insn_bytes: faults bring the instruction's bytes (decode assists)
+ * @flush_by_asid: one guest's translations can be dropped alone
+ * @fmt: format of second-level tables
+ * @asids: number of address space tags
+ */
+struct umbra_host_caps {
+	bool nested;
+	bool nested_1g;
+	bool insn_len;
+	bool insn_bytes;
+	bool flush_by_asid;
+	enum umbra_fmt_id fmt;
+	u32 asids;
+};
+
+/**
+ * struct umbra_vendor_ops - everything Umbra asks of a processor vendor
+ * @name: "svm" or "vmx"
+ *
+ * Host:
+ * @probe: may this host run guests? Logs which check failed and what to do.
+ *	Sleeps. 0, -ENODEV (no extension), -EOPNOTSUPP (firmware, outer
+ *	hypervisor, missing feature). Fills umbra_caps.
+ * @setup: allocate what all VMs share. Sleeps. 0 or -ENOMEM.
+ * @teardown: undo setup().
+ * @cpu_enable: turn the extension on, on this CPU; interrupts off. 0, or -EBUSY
+ *	when somebody else turned it on already.
+ * @cpu_disable: turn it off on this CPU; interrupts off. Idempotent.
+ *
+ * vCPU life:
+ * @vcpu_create: allocate and initialise vcpu->hw. Sleeps. 0 or -ENOMEM.
+ * @vcpu_destroy: free it. Sleeps.
+ * @vcpu_reset: set the control block to the state after INIT; vcpu->mutex.
+ *
+ * Running (preemption off from load() to put()):
+ * @load: make the vCPU current on this CPU, before a series of entries.
+ * @put: save host-visible state that only lives in the processor.
+ * @enter: run the guest until it exits; interrupts off, and off again on
+ *	return. Moves state as described at the top of this file.
+ * @decode: translate the last exit into vcpu->exit; reports an event whose
+ *	delivery was cut short in @interrupted (type NONE if none). Atomic.
+ *
+ * Events (vcpu->mutex):
+ * @inject: hand @ev to the hardware for the next entry.
+ * @window: exit as soon as an interrupt or an NMI could be taken.
+ *
+ * Guest state (vcpu->mutex; never fails once the caller has validated):
+ * @sync_crs: vcpu->cr0, cr3, cr4 or efer changed.
+ * @sync_debug: vcpu's debug registers or guest_debug changed.
+ * @sync_msr_map: what the guest may reach without exit changed; asks
+ *	umbra_msr_intercepted().
+ * @sync_tsc: vcpu->tsc_offset changed.
+ * @get_segment: read one segment's cache.
+ * @set_segment: write one segment's cache.
+ * @get_table: read GDTR or IDTR.
+ * @set_table: write GDTR or IDTR.
+ * @get_msr: read an MSR that lives in the control block; -ENOENT if not there.
+ * @set_msr: write it; -ENOENT if not there.
+ * @cpl: current privilege level, cheap.
+ *
+ * Memory:
+ * @set_root: point the hardware at second-level table @root.
+ * @flush_tlb: drop every translation of this vCPU before its next entry.
+ */
+struct umbra_vendor_ops {
+	const char *name;
+
+	int (*probe)(void);
+	int (*setup)(void);
+	void (*teardown)(void);
+	int (*cpu_enable)(void);
+	void (*cpu_disable)(void);
+
+	int (*vcpu_create)(struct umbra_vcpu *vcpu);
+	void (*vcpu_destroy)(struct umbra_vcpu *vcpu);
+	void (*vcpu_reset)(struct umbra_vcpu *vcpu);
+
+	void (*load)(struct umbra_vcpu *vcpu);
+	void (*put)(struct umbra_vcpu *vcpu);
+	void (*enter)(struct umbra_vcpu *vcpu);
+	void (*decode)(struct umbra_vcpu *vcpu, struct umbra_event *interrupted);
+
+	void (*inject)(struct umbra_vcpu *vcpu, const struct umbra_event *ev);
+	void (*window)(struct umbra_vcpu *vcpu, bool irq, bool nmi);
+
+	void (*sync_crs)(struct umbra_vcpu *vcpu);
+	void (*sync_debug)(struct umbra_vcpu *vcpu);
+	void (*sync_msr_map)(struct umbra_vcpu *vcpu);
+	void (*sync_tsc)(struct umbra_vcpu *vcpu);
+	void (*get_segment)(struct umbra_vcpu *vcpu, enum umbra_seg seg, struct kvm_segment *out);
+	void (*set_segment)(struct umbra_vcpu *vcpu, enum umbra_seg seg,
+			    const struct kvm_segment *in);
+	void (*get_table)(struct umbra_vcpu *vcpu, enum umbra_table which, struct kvm_dtable *out);
+	void (*set_table)(struct umbra_vcpu *vcpu, enum umbra_table which,
+			  const struct kvm_dtable *in);
+	int (*get_msr)(struct umbra_vcpu *vcpu, u32 index, u64 *data);
+	int (*set_msr)(struct umbra_vcpu *vcpu, u32 index, u64 data);
+	int (*cpl)(struct umbra_vcpu *vcpu);
+
+	void (*set_root)(struct umbra_vcpu *vcpu, hpa_t root);
+	void (*flush_tlb)(struct umbra_vcpu *vcpu);
+};
+
+extern const struct umbra_vendor_ops umbra_svm_ops;
+
+/* The picked table and its answers: set at module init, constant afterwards. */
+extern const struct umbra_vendor_ops *umbra_vendor;
+extern struct umbra_host_caps umbra_caps;
+
+#endif
