@@ -51,7 +51,7 @@ static unsigned int leaf_class(u32 function)
 	}
 }
 
-static struct kvm_cpuid_entry2 *find(const struct umbra_cpuid *c, u32 function, u32 index)
+static inline struct kvm_cpuid_entry2 *find(const struct umbra_cpuid *c, u32 function, u32 index)
 {
 	unsigned int class = leaf_class(function);
 	int from = 0;
@@ -235,7 +235,7 @@ void umbra_cpuid_lookup(struct umbra_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u
 	topology_default(vcpu, function, ecx, edx);
 }
 
-void umbra_cpuid_execute(struct umbra_vcpu *vcpu)
+static noinline void execute_missing(struct umbra_vcpu *vcpu)
 {
 	u32 eax = vcpu->gpr[UMBRA_RAX];
 	u32 ecx = vcpu->gpr[UMBRA_RCX];
@@ -246,6 +246,21 @@ void umbra_cpuid_execute(struct umbra_vcpu *vcpu)
 	vcpu->gpr[UMBRA_RBX] = ebx;
 	vcpu->gpr[UMBRA_RCX] = ecx;
 	vcpu->gpr[UMBRA_RDX] = edx;
+}
+
+void umbra_cpuid_execute(struct umbra_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *e = find(&vcpu->cpuid, vcpu->gpr[UMBRA_RAX],
+						vcpu->gpr[UMBRA_RCX]);
+
+	if (unlikely(!e)) {
+		execute_missing(vcpu);
+		return;
+	}
+	vcpu->gpr[UMBRA_RAX] = e->eax;
+	vcpu->gpr[UMBRA_RBX] = e->ebx;
+	vcpu->gpr[UMBRA_RCX] = e->ecx;
+	vcpu->gpr[UMBRA_RDX] = e->edx;
 }
 
 /* CR4 bits that exist only with a CPUID feature. */

@@ -111,11 +111,6 @@ u64 umbra_effective_dr(const struct umbra_vcpu *vcpu, int nr)
 	}
 }
 
-u64 umbra_debug_rflags(const struct umbra_vcpu *vcpu)
-{
-	return vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP ? X86_EFLAGS_TF : 0;
-}
-
 static int debug_exit(struct umbra_vcpu *vcpu, u8 vector, u64 dr6)
 {
 	struct kvm_run *run = vcpu->run;

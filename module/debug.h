@@ -14,8 +14,6 @@ struct umbra_vcpu;
 int umbra_set_guest_debug(struct umbra_vcpu *vcpu, const struct kvm_guest_debug *dbg);
 /* The debug registers the hardware shall use now (user space's or the guest's). */
 u64 umbra_effective_dr(const struct umbra_vcpu *vcpu, int nr);
-/* RFLAGS bits that user space's single step adds. */
-u64 umbra_debug_rflags(const struct umbra_vcpu *vcpu);
 /* An intercepted #DB or #BP: UMBRA_TO_USER when user space's, else inject: UMBRA_CONTINUE. */
 int umbra_debug_exception(struct umbra_vcpu *vcpu, u8 vector, u64 dr6_bits);
 /* After an instruction was completed outside the guest: step traps due now. */

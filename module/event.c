@@ -153,16 +153,6 @@ int umbra_event_interrupt(struct umbra_vcpu *vcpu, u32 vector)
 	return 0;
 }
 
-/**
- * umbra_event_interrupted() - what the last entry injected is settled
- * @vcpu: the vCPU that left the guest
- * @ev: event whose delivery was cut short, type NONE when it arrived
- */
-void umbra_event_interrupted(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
-{
-	vcpu->ev.injected = *ev;
-}
-
 /* CR2 or DR6 change at the moment of delivery, not when the fault is queued. */
 static void apply_payload(struct umbra_vcpu *vcpu, struct umbra_event *ev)
 {

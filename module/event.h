@@ -90,7 +90,6 @@ static inline void umbra_queue_ud(struct umbra_vcpu *vcpu)
 void umbra_events_reset(struct umbra_vcpu *vcpu);
 void umbra_event_kick_nmi(struct umbra_vcpu *vcpu);
 int umbra_event_interrupt(struct umbra_vcpu *vcpu, u32 vector);
-void umbra_event_interrupted(struct umbra_vcpu *vcpu, const struct umbra_event *ev);
 bool umbra_event_deliver(struct umbra_vcpu *vcpu);
 bool umbra_event_irq_window_open(struct umbra_vcpu *vcpu);
 bool umbra_event_pending(struct umbra_vcpu *vcpu);

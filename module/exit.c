@@ -365,7 +365,17 @@ static int dispatch(struct umbra_vcpu *vcpu, bool atomic)
  */
 int umbra_exit_fast(struct umbra_vcpu *vcpu)
 {
-	return dispatch(vcpu, true);
+	/* Indirect calls are dear on hosts with retpolines: not for the frequent kinds. */
+	switch (vcpu->exit.kind) {
+	case UMBRA_EXIT_CPUID:
+		return exit_cpuid(vcpu, true);
+	case UMBRA_EXIT_IO:
+		return umbra_pio_exit(vcpu, true);
+	case UMBRA_EXIT_FAULT:
+		return exit_fault(vcpu, true);
+	default:
+		return dispatch(vcpu, true);
+	}
 }
 
 /**

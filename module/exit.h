@@ -13,6 +13,7 @@
 struct umbra_vcpu;
 
 enum umbra_exit_kind {
+	UMBRA_EXIT_UNKNOWN,		/* first, so that gaps in tables mean it */
 	UMBRA_EXIT_NOTHING,		/* host interrupt or NMI: already served */
 	UMBRA_EXIT_FAULT,		/* second-level fault: .fault */
 	UMBRA_EXIT_EXCEPTION,		/* intercepted guest exception: .exc */
@@ -37,12 +38,12 @@ enum umbra_exit_kind {
 	UMBRA_EXIT_UNDEFINED,		/* an instruction not offered: #UD */
 	UMBRA_EXIT_EMULATE,		/* let the emulator do the instruction */
 	UMBRA_EXIT_ENTRY_FAILED,	/* the hardware refused the guest state */
-	UMBRA_EXIT_UNKNOWN,
 };
 
 /**
  * struct umbra_exit - what stopped the guest, in words both vendors share
  * @kind: enum umbra_exit_kind
+ * @code64: the guest ran 64-bit code: RIP is its own linear address
  * @insn_len: length of the instruction at RIP when the hardware told, else 0
  * @insn_bytes: number of valid bytes in @insn, 0 when not provided
  * @insn: instruction bytes at RIP from decode assists
@@ -52,6 +53,7 @@ enum umbra_exit_kind {
  */
 struct umbra_exit {
 	u8 kind;
+	bool code64;
 	u8 insn_len;
 	u8 insn_bytes;
 	u8 insn[15];

@@ -39,8 +39,6 @@ static const unsigned long atomic_requests =
  */
 static int enter_once(struct umbra_vcpu *vcpu)
 {
-	struct umbra_event interrupted;
-
 	local_irq_disable();
 	/* Pairs with umbra_request(): mode before requests, there the reverse. */
 	smp_store_mb(vcpu->mode, UMBRA_IN_GUEST);
@@ -63,8 +61,8 @@ static int enter_once(struct umbra_vcpu *vcpu)
 	WRITE_ONCE(vcpu->mode, UMBRA_OUTSIDE_GUEST);
 	vcpu->exits++;
 	local_irq_enable();
-	umbra_vendor->decode(vcpu, &interrupted);
-	umbra_event_interrupted(vcpu, &interrupted);
+	/* What was injected has arrived, or has to be injected again. */
+	umbra_vendor->decode(vcpu, &vcpu->ev.injected);
 	return UMBRA_CONTINUE;
 
 not_now:

@@ -12,7 +12,6 @@
 #include "emulate.h"
 #include "exit.h"
 #include "mmu/mmu.h"
-#include "regs.h"
 #include "vcpu.h"
 #include "vendor.h"
 
@@ -33,26 +32,21 @@ static const struct encoding encodings[] = {
 	[UMBRA_EXIT_HYPERCALL] = { 0xc1010f, 0xe7ffff, 3 },	/* VMCALL C1, VMMCALL D9 */
 };
 
-/*
- * The linear address of RIP, and whether the code there is 64-bit. Nothing
- * else runs above 4 GiB: kernels need no look at the code segment.
- */
-static gva_t linear_rip(struct umbra_vcpu *vcpu, bool *long64)
+static gva_t linear_rip(struct umbra_vcpu *vcpu)
 {
 	struct kvm_segment cs;
 
-	*long64 = true;
-	if (likely(vcpu->rip >> 32))
+	if (likely(vcpu->exit.code64))
 		return vcpu->rip;
 	umbra_vendor->get_segment(vcpu, UMBRA_SEG_CS, &cs);
-	*long64 = umbra_is_long_mode(vcpu) && cs.l;
-	return *long64 ? vcpu->rip : (u32)(cs.base + vcpu->rip);
+	return (u32)(cs.base + vcpu->rip);
 }
 
-static u8 length_by_bytes(struct umbra_vcpu *vcpu, gva_t gva, bool atomic)
+static u8 length_by_bytes(struct umbra_vcpu *vcpu, bool atomic)
 {
+	gva_t gva = linear_rip(vcpu);
 	const struct encoding *e;
-	u32 bytes = 0;
+	u64 bytes = 0;
 
 	if (vcpu->exit.kind >= ARRAY_SIZE(encodings))
 		return 0;
@@ -60,7 +54,8 @@ static u8 length_by_bytes(struct umbra_vcpu *vcpu, gva_t gva, bool atomic)
 	/* An instruction on two pages is left to the decoder. */
 	if (!e->len || offset_in_page(gva) + e->len > PAGE_SIZE)
 		return 0;
-	if (umbra_mmu_fetch(vcpu, gva, &bytes, e->len, atomic))
+	if (umbra_mmu_refetch(vcpu, gva, &bytes) &&
+	    umbra_mmu_fetch(vcpu, gva, &bytes, e->len, atomic))
 		return 0;
 	return (bytes & e->mask) == e->bytes ? e->len : 0;
 }
@@ -80,12 +75,10 @@ static int length_by_decoder(struct umbra_vcpu *vcpu, int *verdict)
 
 bool umbra_next_rip(struct umbra_vcpu *vcpu, bool atomic, u64 *next, int *verdict)
 {
-	bool long64;
-	gva_t gva = linear_rip(vcpu, &long64);
 	int len = vcpu->exit.insn_len;
 
 	if (!len)
-		len = length_by_bytes(vcpu, gva, atomic);
+		len = length_by_bytes(vcpu, atomic);
 	if (unlikely(!len)) {
 		*verdict = UMBRA_SLOW;
 		if (!atomic)
@@ -94,7 +87,7 @@ bool umbra_next_rip(struct umbra_vcpu *vcpu, bool atomic, u64 *next, int *verdic
 			return false;
 	}
 	*next = vcpu->rip + len;
-	if (!long64)
+	if (!vcpu->exit.code64)
 		*next = (u32)*next;
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <linux/kvm.h>
 #include <linux/mutex.h>
 #include <linux/signal.h>
+#include <asm/processor-flags.h>
 #include "cpuid.h"
 #include "event.h"
 #include "exit.h"
@@ -73,6 +74,12 @@ struct umbra_vcpu {
 	bool smap_override;			/* (r) see guest table walks */
 	u64 exits;				/* (r) */
 };
+
+/* RFLAGS bits that user space's single step adds. */
+static inline u64 umbra_debug_rflags(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP ? X86_EFLAGS_TF : 0;
+}
 
 int umbra_vcpu_create_fd(struct umbra_vm *vm, u32 id);
 void umbra_vcpu_destroy(struct umbra_vcpu *vcpu);

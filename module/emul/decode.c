@@ -91,7 +91,6 @@ static bool spec_in_modrm(u16 spec)
 	case EW_D:
 	case EW_V:
 	case EW_W:
-	case EW_U:
 		return true;
 	default:
 		return false;
@@ -376,7 +375,7 @@ static int operand_rm(struct umbra_emul *em, struct umbra_emul_operand *o, unsig
 	unsigned int rm = MODRM_RM(in->modrm) | (in->rex & REX_B ? 8 : 0);
 
 	if (in->has_mem) {
-		if (what == EW_R || what == EW_U)
+		if (what == EW_R)
 			return emul_ud(em);
 		set_mem(em, o);
 		return UMBRA_EMUL_OK;
@@ -403,7 +402,6 @@ static int decode_operand(struct umbra_emul *em, struct umbra_emul_operand *o, u
 	case EW_M:
 	case EW_R:
 	case EW_W:
-	case EW_U:
 		return operand_rm(em, o, what);
 	case EW_G:
 		return set_reg(em, o, rex_reg);
@@ -423,8 +421,6 @@ static int decode_operand(struct umbra_emul *em, struct umbra_emul_operand *o, u
 		return set_special(em, o, UMBRA_EMUL_OPND_DR, rex_reg);
 	case EW_V:
 		return set_special(em, o, UMBRA_EMUL_OPND_VEC, rex_reg);
-	case EW_H:
-		return set_special(em, o, UMBRA_EMUL_OPND_VEC, in->vex_v);
 	default:
 		return operand_immediate(em, o, what);
 	}

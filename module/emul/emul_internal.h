@@ -35,8 +35,6 @@ enum emul_opnd_what {
 	EW_D,		/* ModRM.reg, debug register */
 	EW_V,		/* ModRM.reg, vector register */
 	EW_W,		/* ModRM.rm, vector register or memory */
-	EW_U,		/* ModRM.rm, vector register only */
-	EW_H,		/* VEX.vvvv, vector register */
 };
 
 enum emul_opnd_width {

@@ -43,19 +43,6 @@ void emul_reg_write(struct umbra_emul *em, unsigned int reg, unsigned int bytes,
 		*r = (*r & ~mask) | (val & mask);
 }
 
-static int load_system(struct umbra_emul *em, struct umbra_emul_operand *o)
-{
-	switch (o->kind) {
-	case UMBRA_EMUL_OPND_SREG:
-		o->val = em->seg[o->reg].selector;
-		return UMBRA_EMUL_OK;
-	case UMBRA_EMUL_OPND_CR:
-		return em->ops->get_cr(em, o->reg, &o->val);
-	default:
-		return em->ops->get_dr(em, o->reg, &o->val);
-	}
-}
-
 /**
  * emul_operand_load() - fill an operand's value
  * @em: context
@@ -76,9 +63,10 @@ int emul_operand_load(struct umbra_emul *em, struct umbra_emul_operand *o, unsig
 			return UMBRA_EMUL_OK;
 		return emul_read_val(em, em->insn.seg, em->insn.ea, o->bytes, acc, &o->val);
 	case UMBRA_EMUL_OPND_SREG:
+		o->val = em->seg[o->reg].selector;
+		return UMBRA_EMUL_OK;
 	case UMBRA_EMUL_OPND_CR:
-	case UMBRA_EMUL_OPND_DR:
-		return load_system(em, o);
+		return em->ops->get_cr(em, o->reg, &o->val);
 	default:
 		return UMBRA_EMUL_OK;
 	}

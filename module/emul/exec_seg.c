@@ -68,16 +68,16 @@ int emul_read_desc(struct umbra_emul *em, u16 sel, u8 vector, bool system, struc
 	int r;
 
 	r = table_of(em, sel, &base, &limit, &usable);
-	if (r == UMBRA_EMUL_OK && system)
+	if (r == UMBRA_EMUL_OK)
 		r = emul_efer_lma(em, &lma);
 	if (r != UMBRA_EMUL_OK)
 		return r;
-	if (lma)
+	if (lma && system)
 		bytes = 16;
 	if (!usable || (u32)(sel | 7) + bytes - 8 > limit)
 		return sel_fault(em, vector, sel);
 	d->linear = base + (sel & ~7);
-	if (!emul_long64(em))
+	if (!lma)
 		d->linear = (u32)d->linear;
 	r = emul_linear_read(em, d->linear, half, bytes, UMBRA_EMUL_ACC_SYSTEM);
 	d->raw = half[0];

@@ -103,10 +103,12 @@ static unsigned int page_part(u64 linear, unsigned int bytes)
 	return min(bytes, PAGE_BYTES - (unsigned int)(linear & (PAGE_BYTES - 1)));
 }
 
-static u64 linear_add(const struct umbra_emul *em, u64 linear, unsigned int bytes)
+/* Descriptor tables and the TSS have 64-bit bases in compatibility mode too. */
+static u64 linear_add(const struct umbra_emul *em, u64 linear, unsigned int bytes,
+		      unsigned int acc)
 {
 	linear += bytes;
-	return emul_long64(em) ? linear : (u32)linear;
+	return emul_long64(em) || (acc & UMBRA_EMUL_ACC_SYSTEM) ? linear : (u32)linear;
 }
 
 /**
@@ -131,7 +133,7 @@ int emul_linear_read(struct umbra_emul *em, u64 linear, void *buf, unsigned int 
 		r = em->ops->read(em, linear, p, part, acc);
 		if (r != UMBRA_EMUL_OK)
 			return r;
-		linear = linear_add(em, linear, part);
+		linear = linear_add(em, linear, part, acc);
 		if (p)
 			p += part;
 	}
@@ -162,7 +164,7 @@ int emul_linear_write(struct umbra_emul *em, u64 linear, const void *buf, unsign
 	while (r == UMBRA_EMUL_OK && bytes) {
 		part = page_part(linear, bytes);
 		r = em->ops->write(em, linear, p, part, acc);
-		linear = linear_add(em, linear, part);
+		linear = linear_add(em, linear, part, acc);
 		p += part;
 		bytes -= part;
 	}

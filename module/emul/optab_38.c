@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opcode tables of the 0F38 and 0F3A maps: MOVBE, CRC32, ADCX, ADOX, BMI.
- * Data only. An entry that is absent is not known: UNHANDLED, not #UD.
+ * Opcode tables of the 0F38 and 0F3A maps: MOVNTDQA, MOVDIRI, MOVBE, CRC32,
+ * ADCX, ADOX, BMI. Data only. An entry that is absent is not known: UNHANDLED, not #UD.
  */
 #include "optab.h"
 
 #define BMI	(OF_NOREAD | OF_VEXONLY | OF_L0)
 #define BMIV	(OF_NOREAD | OF_VEXONLY | OF_L0 | OF_VVVV)
+
+/* Streaming load, used on write-combining MMIO. */
+static const struct umbra_emul_opcode movntdqa_mod[2] = {
+	OP2(vmov, OF_RAW | OF_VEX | OF_ALIGNED, O_VL, O_WL), {},
+};
+
+static const struct umbra_emul_opcode opcode_2a[4] = {
+	[1] = OPSUB(MOD, movntdqa_mod),
+};
+
+static const struct umbra_emul_opcode opcode_f9[4] = {
+	[0] = OP2(mov, OF_NOREAD, O_MY, O_GY),		/* MOVDIRI */
+};
 
 static const struct umbra_emul_opcode opcode_f0[4] = {
 	OP2(movbe, OF_NOREAD, O_GV, O_MV), OP2(movbe, OF_NOREAD, O_GV, O_MV),
@@ -56,6 +69,7 @@ static const struct umbra_emul_opcode opcode_3a_f0[4] = {
 };
 
 const struct umbra_emul_opcode umbra_emul_optab_38[256] = {
+	[0x2a] = OPSUB(PFX, opcode_2a),
 	[0xf0] = OPSUB(PFX, opcode_f0),
 	[0xf1] = OPSUB(PFX, opcode_f1),
 	[0xf2] = OPSUB(PFX, opcode_f2),
@@ -63,6 +77,7 @@ const struct umbra_emul_opcode umbra_emul_optab_38[256] = {
 	[0xf5] = OPSUB(PFX, opcode_f5),
 	[0xf6] = OPSUB(PFX, opcode_f6),
 	[0xf7] = OPSUB(PFX, opcode_f7),
+	[0xf9] = OPSUB(PFX, opcode_f9),
 };
 
 const struct umbra_emul_opcode umbra_emul_optab_3a[256] = {

@@ -158,7 +158,8 @@ static inline u64 x86_reserved_high(int levels, u8 phys_bits, bool nx)
 /* The same for 4 MiB entries, which hold at most 40 address bits. */
 static inline u64 x86_reserved_4m(u8 phys_bits)
 {
-	int top = clamp_t(int, phys_bits, 32, 40) - 32;
+	int bits = phys_bits;
+	int top = min(max(bits, 32), 40) - 32;
 
 	return GENMASK_ULL(21, 13) & ~((BIT_ULL(top) - 1) << 13);
 }

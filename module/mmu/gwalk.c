@@ -329,6 +329,64 @@ int umbra_mmu_fetch(struct umbra_vcpu *vcpu, gva_t rip, void *buf, unsigned int 
 	return ret == -EAGAIN && !atomic ? -EFAULT : ret;
 }
 
+/* Eight bytes at @gpa, a table entry or code; *@slot is where the last ones were. */
+static bool peek(struct umbra_vm *vm, gpa_t gpa, u64 *val, const struct umbra_memslot **slot)
+{
+	gfn_t gfn = gpa_to_gfn(gpa);
+	unsigned long hva;
+
+	if (!*slot || unlikely(!umbra_slot_has(*slot, gfn))) {
+		*slot = umbra_gfn_to_slot(vm, gfn);
+		if (unlikely(!*slot))
+			return false;
+	}
+	hva = umbra_slot_hva(*slot, gfn) + offset_in_page(gpa);
+	return !__get_user(*val, (u64 __user *)hva);
+}
+
+/* Where 64-bit tables lead for code that runs already: no rights are checked. */
+static bool locate_code(struct umbra_vcpu *vcpu, gva_t rip, gpa_t *gpa,
+			const struct umbra_memslot **slot)
+{
+	int shift = vcpu->cr4 & X86_CR4_LA57 ? 48 : 39;
+	u64 e = vcpu->cr3;
+
+	for (;; shift -= 9) {
+		if (!peek(vcpu->vm, (e & X86_ADDR) + ((rip >> shift) & 0x1ff) * 8, &e, slot) ||
+		    !x86_present(e))
+			return false;
+		if (shift == 12 || (e & X86_LARGE))
+			break;
+	}
+	*gpa = (e & X86_ADDR & ~(BIT_ULL(shift) - 1)) | (rip & (BIT_ULL(shift) - 1));
+	return true;
+}
+
+/**
+ * umbra_mmu_refetch() - look again at the instruction that has just left the guest
+ * @vcpu: the vCPU; SRCU read section held
+ * @rip: linear address of that instruction
+ * @bytes: its first eight bytes
+ *
+ * The processor walked the same tables a moment ago and found the access
+ * allowed, so this is umbra_mmu_fetch() without the questions whose answers are
+ * known. Does not sleep.
+ * Return: 0, or -EAGAIN: use umbra_mmu_fetch().
+ */
+int umbra_mmu_refetch(struct umbra_vcpu *vcpu, gva_t rip, u64 *bytes)
+{
+	const struct umbra_memslot *slot = NULL;
+	gpa_t gpa;
+	bool ok;
+
+	if (!(vcpu->efer & EFER_LMA) || offset_in_page(rip) > PAGE_SIZE - sizeof(*bytes))
+		return -EAGAIN;
+	pagefault_disable();
+	ok = locate_code(vcpu, rip, &gpa, &slot) && peek(vcpu->vm, gpa, bytes, &slot);
+	pagefault_enable();
+	return ok ? 0 : -EAGAIN;
+}
+
 /**
  * umbra_mmu_load_pdptes() - load the PDPTEs of PAE paging
  * @vcpu: its CR3 and mode are the new ones; SRCU read section held. Sleeps.

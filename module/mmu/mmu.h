@@ -76,6 +76,8 @@ int umbra_mmu_walk(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool set_ad,
  * only when @atomic and it would sleep. SRCU read section held.
  */
 int umbra_mmu_fetch(struct umbra_vcpu *vcpu, gva_t rip, void *buf, unsigned int len, bool atomic);
+/* The first eight bytes of the instruction that has just exited; 0 or -EAGAIN. Atomic. */
+int umbra_mmu_refetch(struct umbra_vcpu *vcpu, gva_t rip, u64 *bytes);
 /* PAE guests: read the four PDPTEs at CR3; -EINVAL when reserved bits are set. */
 int umbra_mmu_load_pdptes(struct umbra_vcpu *vcpu);
 

@@ -43,9 +43,9 @@ void umbra_pt_defer(u64 *table, struct list_head *list)
 
 void umbra_pt_free_list(struct list_head *list)
 {
-	struct page *page, *next;
+	while (!list_empty(list)) {
+		struct page *page = list_first_entry(list, struct page, lru);
 
-	list_for_each_entry_safe(page, next, list, lru) {
 		list_del(&page->lru);
 		umbra_pt_free(page_address(page));
 	}

@@ -10,60 +10,41 @@
 #include "../event.h"
 #include "svm.h"
 
-/* Exits that need no more than a name. */
-static u8 svm_simple_kind(u32 code)
-{
-	switch (code) {
-	case SVM_EXIT_INTR:
-	case SVM_EXIT_NMI:
-	case SVM_EXIT_SMI:
-	case SVM_EXIT_INIT:
-	case SVM_EXIT_EXCP_BASE + MC_VECTOR:
-		return UMBRA_EXIT_NOTHING;
-	case SVM_EXIT_CPUID:
-		return UMBRA_EXIT_CPUID;
-	case SVM_EXIT_HLT:
-		return UMBRA_EXIT_HLT;
-	case SVM_EXIT_INVLPG:
-		return UMBRA_EXIT_INVLPG;
-	case SVM_EXIT_INVPCID:
-		return UMBRA_EXIT_INVPCID;
-	case SVM_EXIT_XSETBV:
-		return UMBRA_EXIT_XSETBV;
-	case SVM_EXIT_WBINVD:
-	case SVM_EXIT_INVD:
-		return UMBRA_EXIT_WBINVD;
-	case SVM_EXIT_RDPMC:
-		return UMBRA_EXIT_RDPMC;
-	case SVM_EXIT_PAUSE:
-		return UMBRA_EXIT_PAUSE;
-	case SVM_EXIT_MONITOR:
-	case SVM_EXIT_MWAIT:
-		return UMBRA_EXIT_MONITOR;
-	case SVM_EXIT_VMMCALL:
-		return UMBRA_EXIT_HYPERCALL;
-	case SVM_EXIT_SHUTDOWN:
-		return UMBRA_EXIT_SHUTDOWN;
-	case SVM_EXIT_VINTR:
-		return UMBRA_EXIT_IRQ_WINDOW;
-	case SVM_EXIT_IRET:
-		return UMBRA_EXIT_NMI_WINDOW;
-	case SVM_EXIT_TASK_SWITCH:
-		return UMBRA_EXIT_TASK_SWITCH;
-	case SVM_EXIT_VMRUN:
-	case SVM_EXIT_VMLOAD:
-	case SVM_EXIT_VMSAVE:
-	case SVM_EXIT_STGI:
-	case SVM_EXIT_CLGI:
-	case SVM_EXIT_SKINIT:
-	case SVM_EXIT_INVLPGA:
-	case SVM_EXIT_RDPRU:
-	case SVM_EXIT_RSM:
-		return UMBRA_EXIT_UNDEFINED;
-	default:
-		return UMBRA_EXIT_UNKNOWN;
-	}
-}
+/* What each exit code is called; 0 is UMBRA_EXIT_UNKNOWN. NPF lies far outside. */
+static const u8 svm_kinds[] = {
+	[SVM_EXIT_READ_CR0 ... SVM_EXIT_WRITE_CR8] = UMBRA_EXIT_CR,
+	[SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR7] = UMBRA_EXIT_DR,
+	[SVM_EXIT_EXCP_BASE ... SVM_EXIT_EXCP_BASE + MC_VECTOR - 1] = UMBRA_EXIT_EXCEPTION,
+	[SVM_EXIT_EXCP_BASE + MC_VECTOR] = UMBRA_EXIT_NOTHING,
+	[SVM_EXIT_EXCP_BASE + MC_VECTOR + 1 ... SVM_EXIT_LAST_EXCP] = UMBRA_EXIT_EXCEPTION,
+	[SVM_EXIT_INTR] = UMBRA_EXIT_NOTHING,
+	[SVM_EXIT_NMI] = UMBRA_EXIT_NOTHING,
+	[SVM_EXIT_SMI] = UMBRA_EXIT_NOTHING,
+	[SVM_EXIT_INIT] = UMBRA_EXIT_NOTHING,
+	[SVM_EXIT_VINTR] = UMBRA_EXIT_IRQ_WINDOW,
+	[SVM_EXIT_RDPMC] = UMBRA_EXIT_RDPMC,
+	[SVM_EXIT_CPUID] = UMBRA_EXIT_CPUID,
+	[SVM_EXIT_RSM] = UMBRA_EXIT_UNDEFINED,
+	[SVM_EXIT_IRET] = UMBRA_EXIT_NMI_WINDOW,
+	[SVM_EXIT_INVD] = UMBRA_EXIT_WBINVD,
+	[SVM_EXIT_PAUSE] = UMBRA_EXIT_PAUSE,
+	[SVM_EXIT_HLT] = UMBRA_EXIT_HLT,
+	[SVM_EXIT_INVLPG] = UMBRA_EXIT_INVLPG,
+	[SVM_EXIT_INVLPGA] = UMBRA_EXIT_UNDEFINED,
+	[SVM_EXIT_IOIO] = UMBRA_EXIT_IO,
+	[SVM_EXIT_MSR] = UMBRA_EXIT_MSR,
+	[SVM_EXIT_TASK_SWITCH] = UMBRA_EXIT_TASK_SWITCH,
+	[SVM_EXIT_SHUTDOWN] = UMBRA_EXIT_SHUTDOWN,
+	[SVM_EXIT_VMRUN] = UMBRA_EXIT_UNDEFINED,
+	[SVM_EXIT_VMMCALL] = UMBRA_EXIT_HYPERCALL,
+	[SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = UMBRA_EXIT_UNDEFINED,
+	[SVM_EXIT_WBINVD] = UMBRA_EXIT_WBINVD,
+	[SVM_EXIT_MONITOR] = UMBRA_EXIT_MONITOR,
+	[SVM_EXIT_MWAIT] = UMBRA_EXIT_MONITOR,
+	[SVM_EXIT_XSETBV] = UMBRA_EXIT_XSETBV,
+	[SVM_EXIT_RDPRU] = UMBRA_EXIT_UNDEFINED,
+	[SVM_EXIT_INVPCID] = UMBRA_EXIT_INVPCID,
+};
 
 static void svm_decode_npf(const struct vmcb_control_area *c, struct umbra_exit *x)
 {
@@ -85,7 +66,6 @@ static void svm_decode_io(const struct vmcb_control_area *c, struct umbra_exit *
 {
 	u32 info = c->exit_info_1;
 
-	x->kind = UMBRA_EXIT_IO;
 	x->io.port = info >> SVM_IOIO_PORT_SHIFT;
 	x->io.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
 	x->io.in = info & SVM_IOIO_TYPE_MASK;
@@ -99,7 +79,6 @@ static void svm_decode_exception(struct umbra_vcpu *vcpu, u32 code, struct umbra
 	struct svm_vcpu *svm = to_svm(vcpu);
 	u8 vector = code - SVM_EXIT_EXCP_BASE;
 
-	x->kind = UMBRA_EXIT_EXCEPTION;
 	x->exc.vector = vector;
 	x->exc.has_error = vector == DF_VECTOR || vector == AC_VECTOR ||
 			   (vector >= TS_VECTOR && vector <= PF_VECTOR);
@@ -121,43 +100,41 @@ static void svm_decode_exception(struct umbra_vcpu *vcpu, u32 code, struct umbra
 
 static void svm_decode_dr(u32 code, struct umbra_exit *x)
 {
-	x->kind = UMBRA_EXIT_DR;
 	x->dr.write = code >= SVM_EXIT_WRITE_DR0;
 	x->dr.nr = code & 0xf;
+}
+
+static void svm_decode_cr(u32 code, struct umbra_exit *x)
+{
+	x->cr.write = code >= SVM_EXIT_WRITE_CR0;
+	x->cr.nr = code & 0xf;
 }
 
 static void svm_decode_reason(struct umbra_vcpu *vcpu, u32 code, struct umbra_exit *x)
 {
 	const struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
 
-	switch (code) {
-	case SVM_EXIT_NPF:
+	if (code == SVM_EXIT_NPF) {
 		svm_decode_npf(c, x);
-		break;
-	case SVM_EXIT_IOIO:
+		return;
+	}
+	x->kind = code < ARRAY_SIZE(svm_kinds) ? svm_kinds[code] : UMBRA_EXIT_UNKNOWN;
+	switch (x->kind) {
+	case UMBRA_EXIT_IO:
 		svm_decode_io(c, x);
 		break;
-	case SVM_EXIT_MSR:
-		x->kind = UMBRA_EXIT_MSR;
+	case UMBRA_EXIT_MSR:
 		x->msr.write = c->exit_info_1 & 1;
 		break;
-	case SVM_EXIT_READ_CR0 ... SVM_EXIT_WRITE_CR8:
-		x->kind = UMBRA_EXIT_CR;
-		x->cr.nr = code & 0xf;
-		x->cr.write = code >= SVM_EXIT_WRITE_CR0;
+	case UMBRA_EXIT_CR:
+		svm_decode_cr(code, x);
 		break;
-	case SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR7:
+	case UMBRA_EXIT_DR:
 		svm_decode_dr(code, x);
 		break;
-	case SVM_EXIT_EXCP_BASE + MC_VECTOR:
-		x->kind = UMBRA_EXIT_NOTHING;
-		break;
-	case SVM_EXIT_EXCP_BASE ... SVM_EXIT_EXCP_BASE + MC_VECTOR - 1:
-	case SVM_EXIT_EXCP_BASE + MC_VECTOR + 1 ... SVM_EXIT_LAST_EXCP:
+	case UMBRA_EXIT_EXCEPTION:
 		svm_decode_exception(vcpu, code, x);
 		break;
-	default:
-		x->kind = svm_simple_kind(code);
 	}
 }
 
@@ -172,15 +149,17 @@ static void svm_decode_interrupted(const struct vmcb_control_area *c, struct umb
 	u8 type = (info & SVM_EXITINTINFO_TYPE_MASK) >> SVM_EVTINJ_TYPE_SHIFT;
 	u8 vector = info & SVM_EXITINTINFO_VEC_MASK;
 
-	*ev = (struct umbra_event) { .type = UMBRA_EVENT_NONE };
-	if (!(info & SVM_EXITINTINFO_VALID) || type == UMBRA_EVENT_SOFT_INT)
+	ev->type = UMBRA_EVENT_NONE;
+	if (likely(!(info & SVM_EXITINTINFO_VALID)) || type == UMBRA_EVENT_SOFT_INT)
 		return;
 	if (type == UMBRA_EVENT_EXCEPTION && (vector == BP_VECTOR || vector == OF_VECTOR))
 		return;
-	ev->type = type;
-	ev->vector = vector;
-	ev->has_error = info & SVM_EXITINTINFO_VALID_ERR;
-	ev->error = c->exit_int_info_err;
+	*ev = (struct umbra_event) {
+		.type = type,
+		.vector = vector,
+		.has_error = info & SVM_EXITINTINFO_VALID_ERR,
+		.error = c->exit_int_info_err,
+	};
 }
 
 /* The IRET that was intercepted has run once RIP is elsewhere. */
@@ -218,13 +197,15 @@ void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
 	x->info1 = c->exit_info_1;
 	x->info2 = c->exit_info_2;
 	x->insn_bytes = 0;
+	x->code64 = (vcpu->efer & EFER_LMA) &&
+		    (svm->vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK);
 	x->insn_len = svm_insn_len(vcpu, c);
 	c->event_inj = 0;
 
 	/* VMEXIT_INVALID is -1 in all 64 bits. */
 	if (c->exit_code_hi || code == (u32)SVM_EXIT_ERR) {
 		x->kind = UMBRA_EXIT_ENTRY_FAILED;
-		*interrupted = (struct umbra_event) { .type = UMBRA_EVENT_NONE };
+		interrupted->type = UMBRA_EVENT_NONE;
 		return;
 	}
 	svm_decode_interrupted(c, interrupted);
@@ -250,7 +231,11 @@ void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
+	bool any = irq || nmi || vcpu->ev.nmi_blocked;
 
+	if (likely(!any && !svm->window))
+		return;
+	svm->window = any;
 	if (irq) {
 		vmcb->control.int_ctl |= V_IRQ_MASK | V_IGN_TPR_MASK | V_INTR_PRIO_MASK;
 		vmcb->control.int_vector = 0;

@@ -181,13 +181,11 @@ void svm_enter(struct umbra_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 	bool dr = vmcb->save.dr7 & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK);
-	unsigned long host_dr7;
 
 	svm_prepare_tlb(vcpu);
 	svm_state_in(vcpu, vmcb);
 
 	/* #VMEXIT leaves DR7 disabled: the host's own has to be put back. */
-	get_debugreg(host_dr7, 7);
 	if (dr)
 		svm_load_dr(vcpu);
 	umbra_guest_time_enter();
@@ -195,8 +193,8 @@ void svm_enter(struct umbra_vcpu *vcpu)
 	svm_world_switch(svm, vcpu->gpr, sc->host_vmcb_pa);
 	if (dr)
 		svm_restore_dr(svm);
-	if (host_dr7 & DR_GLOBAL_ENABLE_MASK)
-		set_debugreg(host_dr7, 7);
+	if (hw_breakpoint_active())
+		set_debugreg(this_cpu_read(cpu_dr7), 7);
 	svm_stgi();
 	umbra_guest_time_exit();
 	/* The intercept kept the host's own handler from running: run it. */

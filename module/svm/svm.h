@@ -19,6 +19,7 @@
  * @flush: drop this ASID's translations at the next entry
  * @spec_ctrl: the guest's SPEC_CTRL where the hardware does not switch it
  * @spec_ctrl_used: the guest's SPEC_CTRL may differ from 0
+ * @window: some window or IRET is being waited for
  * @window_step: TF is ours: step one instruction to find the NMI window
  * @iret_seen: the guest is at its NMI handler's IRET
  * @iret_rip: where that IRET is
@@ -35,6 +36,7 @@ struct svm_vcpu {
 	bool flush;
 	u64 spec_ctrl;
 	bool spec_ctrl_used;
+	bool window;
 	bool window_step;
 	bool iret_seen;
 	u64 iret_rip;

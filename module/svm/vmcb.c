@@ -309,6 +309,7 @@ void svm_vcpu_reset(struct umbra_vcpu *vcpu)
 	vmcb->control.nested_cr3 = root;
 	svm_reset_segments(&vmcb->save);
 	svm->asid_generation = 0;
+	svm->window = false;
 	svm->window_step = false;
 	svm->iret_seen = false;
 	svm->spec_ctrl = 0;
