@@ -8,7 +8,6 @@
 
 #include <linux/context_tracking.h>
 #include <linux/ftrace.h>
-#include <linux/ftrace.h>
 #include <linux/instrumentation.h>
 #include <linux/irqflags.h>
 #include <linux/rcupdate.h>
@@ -17,6 +16,8 @@
 #include <linux/smp.h>
 #include <linux/version.h>
 #include <linux/vtime.h>
+#include <asm/cpufeature.h>
+#include <asm/nospec-branch.h>
 
 /*
  * Work that the kernel wants done before a task goes on running a guest.
@@ -78,6 +79,25 @@ static __always_inline void umbra_guest_exit_irqoff(void)
 	instrumentation_begin();
 	trace_hardirqs_off_finish();
 	instrumentation_end();
+}
+
+/* Can an interrupt (of modify_ldt() in another thread) change this thread's LDTR? */
+static inline bool umbra_host_has_ldt(void)
+{
+#ifdef CONFIG_MODIFY_LDT_SYSCALL
+	return READ_ONCE(current->mm->context.ldt);
+#else
+	return false;
+#endif
+}
+
+/* A guest ran here: where the processor needs it, user space gets a barrier. */
+static inline void umbra_guest_branches_seen(void)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
 }
 
 /* Interrupt @cpu for no other reason than to make it leave guest mode. */

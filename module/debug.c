@@ -29,8 +29,6 @@
 #define DR7_USABLE	0xffff03ffULL
 #define DR7_ONES	0x00000400ULL
 #define DR6_IDLE	0xffff0ff0ULL
-#define INT3_LENGTH	1
-
 static u64 linear_rip(struct umbra_vcpu *vcpu)
 {
 	struct kvm_segment cs;
@@ -39,15 +37,6 @@ static u64 linear_rip(struct umbra_vcpu *vcpu)
 		return vcpu->rip;
 	umbra_vendor->get_segment(vcpu, UMBRA_SEG_CS, &cs);
 	return (u32)(cs.base + vcpu->rip);
-}
-
-/* #BP is a trap: what is pushed points behind the INT3 at RIP. */
-static void queue_bp(struct umbra_vcpu *vcpu)
-{
-	vcpu->rip += INT3_LENGTH;
-	if (!umbra_is_64bit_code(vcpu))
-		vcpu->rip = (u32)vcpu->rip;
-	umbra_queue_exception(vcpu, BP_VECTOR);
 }
 
 static int inject(struct umbra_vcpu *vcpu, u32 control)
@@ -59,7 +48,7 @@ static int inject(struct umbra_vcpu *vcpu, u32 control)
 	if (control & KVM_GUESTDBG_INJECT_DB)
 		umbra_queue_exception(vcpu, DB_VECTOR);
 	else
-		queue_bp(vcpu);
+		umbra_queue_exception(vcpu, BP_VECTOR);
 	return 0;
 }
 
@@ -136,7 +125,7 @@ int umbra_debug_exception(struct umbra_vcpu *vcpu, u8 vector, u64 dr6_bits)
 	if (theirs(vcpu, vector))
 		return debug_exit(vcpu, vector, dr6_bits | DR6_IDLE);
 	if (vector == BP_VECTOR)
-		queue_bp(vcpu);
+		umbra_queue_exception(vcpu, BP_VECTOR);
 	else
 		umbra_queue_db(vcpu, dr6_bits);
 	return UMBRA_CONTINUE;

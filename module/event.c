@@ -96,16 +96,42 @@ void umbra_queue_exception_err(struct umbra_vcpu *vcpu, u8 vector, u32 error)
 		.has_error = true, .error = error });
 }
 
+/* CR2 or DR6 change now: at the moment of delivery, unless user space cannot see a payload. */
+static void apply_payload(struct umbra_vcpu *vcpu, struct umbra_event *ev)
+{
+	if (!ev->has_payload)
+		return;
+	ev->has_payload = false;
+	if (ev->vector == PF_VECTOR) {
+		vcpu->cr2 = ev->payload;
+	} else if (ev->vector == DB_VECTOR) {
+		/* Some bits are low when set; bit 12 means something to VT-x alone. */
+		vcpu->dr6 = (vcpu->dr6 & ~(u64)DR_TRAP_BITS) | DR6_RESERVED;
+		vcpu->dr6 |= ev->payload & U32_MAX & ~BIT_ULL(12);
+		vcpu->dr6 ^= ev->payload & DR6_RESERVED;
+		vcpu->dr7 &= ~(u64)UMBRA_DR7_GD;
+		umbra_vendor->sync_debug(vcpu);
+	}
+}
+
+/* Without the capability an exception that waits would be saved without its payload. */
+static void queue_payload(struct umbra_vcpu *vcpu, const struct umbra_event *new)
+{
+	queue(vcpu, new);
+	if (!READ_ONCE(vcpu->vm->exception_payload))
+		apply_payload(vcpu, &vcpu->ev.exception);
+}
+
 void umbra_queue_pf(struct umbra_vcpu *vcpu, u64 cr2, u32 error)
 {
-	queue(vcpu, &(struct umbra_event) {
+	queue_payload(vcpu, &(struct umbra_event) {
 		.type = UMBRA_EVENT_EXCEPTION, .vector = PF_VECTOR,
 		.has_error = true, .error = error, .has_payload = true, .payload = cr2 });
 }
 
 void umbra_queue_db(struct umbra_vcpu *vcpu, u64 dr6_bits)
 {
-	queue(vcpu, &(struct umbra_event) {
+	queue_payload(vcpu, &(struct umbra_event) {
 		.type = UMBRA_EVENT_EXCEPTION, .vector = DB_VECTOR,
 		.has_payload = true, .payload = dr6_bits });
 }
@@ -153,21 +179,6 @@ int umbra_event_interrupt(struct umbra_vcpu *vcpu, u32 vector)
 	return 0;
 }
 
-/* CR2 or DR6 change at the moment of delivery, not when the fault is queued. */
-static void apply_payload(struct umbra_vcpu *vcpu, struct umbra_event *ev)
-{
-	if (!ev->has_payload)
-		return;
-	ev->has_payload = false;
-	if (ev->vector == PF_VECTOR) {
-		vcpu->cr2 = ev->payload;
-	} else if (ev->vector == DB_VECTOR) {
-		vcpu->dr6 = (vcpu->dr6 & ~(u64)DR_TRAP_BITS) | DR6_RESERVED | ev->payload;
-		vcpu->dr7 &= ~(u64)UMBRA_DR7_GD;
-		umbra_vendor->sync_debug(vcpu);
-	}
-}
-
 /* Faults push RF set, so that an instruction breakpoint does not hit twice. */
 static bool is_fault(const struct umbra_event *ev)
 {
@@ -188,6 +199,12 @@ static bool can_take_irq(const struct umbra_vcpu *vcpu)
 	return (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow;
 }
 
+/* User space steps through code and wants no handler in between. */
+static bool blocked_by_debugger(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ;
+}
+
 /* The event for this entry, by the manual's priority among what may go now. */
 static bool pick(struct umbra_vcpu *vcpu, struct umbra_event *out)
 {
@@ -205,6 +222,8 @@ static bool pick(struct umbra_vcpu *vcpu, struct umbra_event *out)
 			vcpu->rflags |= X86_EFLAGS_RF;
 		return true;
 	}
+	if (blocked_by_debugger(vcpu))
+		return false;
 	if (ev->nmi_pending && !ev->nmi_blocked && !ev->shadow) {
 		*out = (struct umbra_event) { .type = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
 		ev->nmi_pending--;
@@ -240,7 +259,7 @@ bool umbra_event_deliver(struct umbra_vcpu *vcpu)
 {
 	struct umbra_events *ev = &vcpu->ev;
 	struct umbra_event next;
-	bool given, nmi;
+	bool given, irq, nmi;
 
 	collect_nmis(ev);
 	given = pick(vcpu, &next);
@@ -248,9 +267,10 @@ bool umbra_event_deliver(struct umbra_vcpu *vcpu)
 		ev->injected = next;
 		umbra_vendor->inject(vcpu, &next);
 	}
-	nmi = ev->nmi_pending;
-	umbra_vendor->window(vcpu, ev->irq.type != UMBRA_EVENT_NONE ||
-			     READ_ONCE(vcpu->run->request_interrupt_window), nmi);
+	/* A window that nothing could use would end every entry at once. */
+	nmi = ev->nmi_pending && !blocked_by_debugger(vcpu);
+	irq = ev->irq.type != UMBRA_EVENT_NONE && !blocked_by_debugger(vcpu);
+	umbra_vendor->window(vcpu, irq || READ_ONCE(vcpu->run->request_interrupt_window), nmi);
 	return given && ((nmi && !ev->nmi_blocked) || ev->exception.type != UMBRA_EVENT_NONE);
 }
 

@@ -77,8 +77,6 @@ static bool events_valid(const struct umbra_vcpu *vcpu, const struct kvm_vcpu_ev
 		return false;
 	if (payload && !vcpu->vm->exception_payload)
 		return false;
-	if (payload && in->exception.injected && in->exception.pending)
-		return false;
 	if (exc && (in->exception.nr > 31 || in->exception.nr == NMI_VECTOR))
 		return false;
 	if ((in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) && !vcpu->vm->triple_fault_event)
@@ -98,12 +96,13 @@ static void set_exception(struct umbra_vcpu *vcpu, const struct kvm_vcpu_events 
 		.error = in->exception.error_code,
 	};
 
-	if (in->exception.injected) {
-		vcpu->ev.injected = e;
-	} else if (payload && in->exception.pending) {
+	/* Pending outranks injected, and is nothing to those who don't know it. */
+	if (payload && in->exception.pending) {
 		e.has_payload = in->exception_has_payload;
 		e.payload = in->exception_payload;
 		vcpu->ev.exception = e;
+	} else if (in->exception.injected) {
+		vcpu->ev.injected = e;
 	}
 }
 

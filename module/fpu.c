@@ -166,6 +166,19 @@ static int restore_area(const void *area, u64 mask)
 	return err;
 }
 
+/*
+ * Older AMD processors restore the last x87 instruction's addresses only while
+ * an exception is pending: overwrite what another task left there.
+ */
+static void forget_x87_pointers(const struct umbra_vcpu *vcpu)
+{
+	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex\n\t"
+			     "emms\n\t"
+			     "fildl %[any]"
+			     : : [any] "m" (vcpu->fpu.pkru));
+}
+
 static void save_area(void *area, u64 mask)
 {
 	/* Not XSAVEOPT: its shortcut trusts that nobody wrote the area since. */
@@ -194,6 +207,7 @@ void umbra_fpu_enter(struct umbra_vcpu *vcpu)
 	if (vcpu->fpu.loaded)
 		return;
 	kernel_fpu_begin_mask(0);
+	forget_x87_pointers(vcpu);
 	if (unlikely(restore_area(vcpu->fpu.area, mask))) {
 		pr_err_ratelimited("umbra: vcpu %d: FPU image refused, reset\n", vcpu->id);
 		umbra_fpu_init_area(vcpu->fpu.area);

@@ -18,8 +18,6 @@ struct umbra_vm;
 /* Machine-check banks a guest can have: the answer to KVM_CAP_MCE. */
 #define UMBRA_MCE_BANKS		32
 
-#define UMBRA_MCE_BANKS	32	/* machine check banks that a guest may have */
-
 /* MSR values that live in struct umbra_vcpu, see msr.c for the table. */
 struct umbra_msrs {
 	u64 apic_base;

@@ -6,7 +6,6 @@
  */
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
-#include <linux/kvm_para.h>
 #include <linux/preempt.h>
 #include <linux/smp.h>
 #include <asm/cpufeature.h>
@@ -372,25 +371,8 @@ static int decfg_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 	return 0;
 }
 
-/*
- * The paravirtual clock's MSRs. QEMU resets them whether its guest was offered
- * the clock or not, so user space may write that the clock is off.
- */
-static int pv_clock_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
-{
-	return host ? 0 : -ENOENT;
-}
-
-static int pv_clock_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
-{
-	if (!host)
-		return -ENOENT;
-	return data ? -EINVAL : 0;
-}
-
 const struct umbra_msr_row umbra_msr_rows[] = {
 	{ MSR_IA32_TSC, 0, tsc_get, tsc_set },
-	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, pv_clock_get, pv_clock_set },
 	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, pvclock_get, pvclock_set },
 	{ MSR_IA32_PLATFORM_ID, 0, NULL, read_only },
 	{ MSR_IA32_APICBASE, 0, apic_base_get, apic_base_set },

@@ -233,11 +233,11 @@ static int begin(struct umbra_vcpu *vcpu)
  */
 int umbra_vcpu_run(struct umbra_vcpu *vcpu)
 {
-	sigset_t saved;
 	int r;
 
+	/* With real_blocked, a signal let in for this call alone kills nobody. */
 	if (vcpu->sigset_active)
-		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	r = begin(vcpu);
 	if (r == UMBRA_CONTINUE) {
@@ -247,7 +247,9 @@ int umbra_vcpu_run(struct umbra_vcpu *vcpu)
 			r = run_loop(vcpu);
 	}
 	publish(vcpu);
-	if (vcpu->sigset_active)
-		sigprocmask(SIG_SETMASK, &saved, NULL);
+	if (vcpu->sigset_active) {
+		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+		sigemptyset(&current->real_blocked);
+	}
 	return r > 0 ? 0 : r;
 }

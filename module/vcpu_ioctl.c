@@ -18,9 +18,6 @@
 #include "vcpu_ioctl.h"
 #include "vendor.h"
 
-/* A call whose structure fits in one bounded buffer, by direction. */
-#define MAX_ARG 1024
-
 union vcpu_arg {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
@@ -35,7 +32,6 @@ union vcpu_arg {
 	struct kvm_interrupt interrupt;
 	struct kvm_x86_mce mce;
 	u64 mcg_cap;
-	u8 bytes[MAX_ARG];
 };
 
 static int vcpu_translate(struct umbra_vcpu *vcpu, struct kvm_translation *t)
@@ -164,6 +160,37 @@ static int vcpu_set(struct umbra_vcpu *vcpu, unsigned int cmd, const union vcpu_
 	}
 }
 
+/* Every call of vcpu_get() and vcpu_set(), found before memory is touched. */
+static bool vcpu_struct_known(unsigned int cmd)
+{
+	switch (cmd) {
+	case KVM_GET_REGS:
+	case KVM_SET_REGS:
+	case KVM_GET_SREGS:
+	case KVM_SET_SREGS:
+	case KVM_GET_SREGS2:
+	case KVM_SET_SREGS2:
+	case KVM_GET_FPU:
+	case KVM_SET_FPU:
+	case KVM_GET_XCRS:
+	case KVM_SET_XCRS:
+	case KVM_GET_DEBUGREGS:
+	case KVM_SET_DEBUGREGS:
+	case KVM_GET_VCPU_EVENTS:
+	case KVM_SET_VCPU_EVENTS:
+	case KVM_GET_MP_STATE:
+	case KVM_SET_MP_STATE:
+	case KVM_SET_GUEST_DEBUG:
+	case KVM_TRANSLATE:
+	case KVM_INTERRUPT:
+	case KVM_X86_SETUP_MCE:
+	case KVM_X86_SET_MCE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * Copy in, call, copy out, by the direction that the call's number carries. A
  * bad pointer is found before anything changes: the copy in comes first, and
@@ -176,7 +203,7 @@ static int vcpu_struct_ioctl(struct umbra_vcpu *vcpu, unsigned int cmd, void __u
 	union vcpu_arg *a;
 	int r;
 
-	if (size > sizeof(*a))
+	if (!vcpu_struct_known(cmd))
 		return -ENOTTY;
 	a = kzalloc(sizeof(*a), GFP_KERNEL_ACCOUNT);
 	if (!a)

@@ -84,11 +84,13 @@ struct umbra_host_caps {
  * @put: save host-visible state that only lives in the processor.
  * @enter: run the guest until it exits; interrupts off, and off again on
  *	return. Moves state as described at the top of this file.
- * @decode: translate the last exit into vcpu->exit; reports an event whose
- *	delivery was cut short in @interrupted (type NONE if none). Atomic.
+ * @decode: translate the last exit into vcpu->exit; @interrupted holds what
+ *	the entry injected, and then the event whose delivery was cut short
+ *	(type NONE if none). Atomic.
  *
  * Events (vcpu->mutex):
- * @inject: hand @ev to the hardware for the next entry.
+ * @inject: hand @ev to the hardware for the next entry. For INT3, INTO and INT n
+ *	RIP is at the instruction, and what the guest finds pushed is behind it.
  * @window: exit as soon as an interrupt or an NMI could be taken.
  *
  * Guest state (vcpu->mutex; never fails once the caller has validated):

@@ -22,7 +22,7 @@
 /* Kept for clients that insist; the emulated real mode needs neither. */
 static int vm_set_tss_addr(struct umbra_vm *vm, unsigned long arg)
 {
-	if (arg > U32_MAX - 3 * PAGE_SIZE)
+	if (arg > (u32)(-3 * PAGE_SIZE))
 		return -EINVAL;
 	vm->tss_addr = arg;
 	return 0;

@@ -67,6 +67,10 @@ SYM_FUNC_START(svm_enter_guest)
 	mov GPR_R15(%rax), %r15
 	pop %rax
 
+#ifdef VM_CLEAR_CPU_BUFFERS
+	/* Nothing of the host is left in the processor's buffers. Changes ZF alone. */
+	VM_CLEAR_CPU_BUFFERS
+#endif
 	sti
 1:	vmload %rax
 2:	vmrun %rax

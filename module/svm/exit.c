@@ -138,22 +138,37 @@ static void svm_decode_reason(struct umbra_vcpu *vcpu, u32 code, struct umbra_ex
 	}
 }
 
+/* Length of the instruction whose event this is; 0 unless INT3, INTO or INT n. */
+static u8 svm_soft_len(u8 type, u8 vector)
+{
+	if (type == UMBRA_EVENT_SOFT_INT)
+		return 2;
+	return type == UMBRA_EVENT_EXCEPTION && (vector == BP_VECTOR || vector == OF_VECTOR);
+}
+
 /*
  * An event whose delivery was cut short is given back to be injected again.
- * Software interrupts, INT3 and INTO are not: RIP is still at the instruction,
+ * The guest's own INT3, INTO and INT n are not: RIP is still at the instruction,
  * which runs again by itself.
  */
-static void svm_decode_interrupted(const struct vmcb_control_area *c, struct umbra_event *ev)
+static void svm_decode_interrupted(struct umbra_vcpu *vcpu, struct umbra_event *ev)
 {
+	struct svm_vcpu *svm = to_svm(vcpu);
+	const struct vmcb_control_area *c = &svm->vmcb->control;
 	u32 info = c->exit_int_info;
 	u8 type = (info & SVM_EXITINTINFO_TYPE_MASK) >> SVM_EVTINJ_TYPE_SHIFT;
 	u8 vector = info & SVM_EXITINTINFO_VEC_MASK;
+	u8 stepped = svm->soft_len;
 
 	ev->type = UMBRA_EVENT_NONE;
-	if (likely(!(info & SVM_EXITINTINFO_VALID)) || type == UMBRA_EVENT_SOFT_INT)
+	svm->soft_len = 0;
+	if (likely(!(info & SVM_EXITINTINFO_VALID)))
 		return;
-	if (type == UMBRA_EVENT_EXCEPTION && (vector == BP_VECTOR || vector == OF_VECTOR))
-		return;
+	if (svm_soft_len(type, vector)) {
+		if (!stepped)
+			return;
+		vcpu->rip -= stepped;
+	}
 	*ev = (struct umbra_event) {
 		.type = type,
 		.vector = vector,
@@ -208,15 +223,32 @@ void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
 		interrupted->type = UMBRA_EVENT_NONE;
 		return;
 	}
-	svm_decode_interrupted(c, interrupted);
+	svm_decode_interrupted(vcpu, interrupted);
 	svm_decode_reason(vcpu, code, x);
 	svm_track_iret(vcpu, code);
+}
+
+/* With NRIP save the processor pushes next_rip for software events, else RIP. */
+static void svm_step_soft(struct umbra_vcpu *vcpu, u8 len)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+	bool code64 = (vcpu->efer & EFER_LMA) && (vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK);
+
+	svm->soft_len = len;
+	vcpu->rip += len;
+	if (!code64)
+		vcpu->rip = (u32)vcpu->rip;
+	vmcb->control.next_rip = vcpu->rip;
 }
 
 void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
 {
 	struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
+	u8 len = svm_soft_len(ev->type, ev->vector);
 
+	if (unlikely(len))
+		svm_step_soft(vcpu, len);
 	c->event_inj = ev->vector | ev->type << SVM_EVTINJ_TYPE_SHIFT | SVM_EVTINJ_VALID |
 		       (ev->has_error ? SVM_EVTINJ_VALID_ERR : 0);
 	c->event_inj_err = ev->error;

@@ -7,6 +7,7 @@
 #define pr_fmt(fmt) "umbra: " fmt
 
 #include <linux/gfp.h>
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
@@ -28,7 +29,7 @@ static struct page *iopm;
 
 u64 svm_iopm_pa(void)
 {
-	return page_to_phys(iopm);
+	return __sme_set(page_to_phys(iopm));
 }
 
 /* Tell apart the three reasons for a CPU without usable SVM. */
@@ -110,7 +111,7 @@ static int svm_alloc_cpus(void)
 			svm_free_cpus();
 			return -ENOMEM;
 		}
-		sc->host_vmcb_pa = virt_to_phys(sc->host_vmcb);
+		sc->host_vmcb_pa = __sme_pa(sc->host_vmcb);
 	}
 	return 0;
 }
@@ -145,8 +146,10 @@ int svm_cpu_enable(void)
 	rdmsrl(MSR_EFER, efer);
 	if (efer & EFER_SVME)
 		return -EBUSY;
-	wrmsrl(MSR_EFER, efer | EFER_SVME);
-	wrmsrl(MSR_VM_HSAVE_PA, virt_to_phys(sc->hsave));
+	/* Firmware may have left SVM locked off on this CPU alone. */
+	if (wrmsrl_safe(MSR_EFER, efer | EFER_SVME))
+		return -EBUSY;
+	wrmsrl(MSR_VM_HSAVE_PA, __sme_pa(sc->hsave));
 	/* Tags handed out before are void: other owners may have used them. */
 	sc->asid_generation++;
 	sc->next_asid = umbra_caps.asids;

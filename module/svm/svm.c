@@ -61,6 +61,7 @@ void svm_put(struct umbra_vcpu *vcpu)
 
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
 		wrmsrl(MSR_TSC_AUX, svm->host_tsc_aux);
+	umbra_guest_branches_seen();
 }
 
 void svm_flush_tlb(struct umbra_vcpu *vcpu)
@@ -91,6 +92,9 @@ static void svm_load_dr(struct umbra_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	/* The host's DR7 must not enable the guest's addresses. */
+	if (hw_breakpoint_active())
+		set_debugreg(0UL, 7);
 	get_debugreg(svm->host_dr[0], 0);
 	get_debugreg(svm->host_dr[1], 1);
 	get_debugreg(svm->host_dr[2], 2);
@@ -182,6 +186,9 @@ void svm_enter(struct umbra_vcpu *vcpu)
 	struct vmcb *vmcb = svm->vmcb;
 	bool dr = vmcb->save.dr7 & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK);
 
+	/* An interrupt since load() may have replaced the thread's LDT. */
+	if (unlikely(umbra_host_has_ldt()))
+		svm_vmsave(sc->host_vmcb_pa);
 	svm_prepare_tlb(vcpu);
 	svm_state_in(vcpu, vmcb);
 
@@ -193,6 +200,9 @@ void svm_enter(struct umbra_vcpu *vcpu)
 	svm_world_switch(svm, vcpu->gpr, sc->host_vmcb_pa);
 	if (dr)
 		svm_restore_dr(svm);
+	/* #VMEXIT leaves the guest's DR6, and the host would take its bits for its own. */
+	if (unlikely(vmcb->save.dr6 != DR6_RESERVED))
+		set_debugreg(DR6_RESERVED, 6);
 	if (hw_breakpoint_active())
 		set_debugreg(this_cpu_read(cpu_dr7), 7);
 	svm_stgi();

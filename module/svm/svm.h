@@ -21,6 +21,7 @@
  * @spec_ctrl_used: the guest's SPEC_CTRL may differ from 0
  * @window: some window or IRET is being waited for
  * @window_step: TF is ours: step one instruction to find the NMI window
+ * @soft_len: bytes that RIP was stepped for a software event being injected
  * @iret_seen: the guest is at its NMI handler's IRET
  * @iret_rip: where that IRET is
  * @host_dr: host's DR0-3 while the guest's are loaded
@@ -38,6 +39,7 @@ struct svm_vcpu {
 	bool spec_ctrl_used;
 	bool window;
 	bool window_step;
+	u8 soft_len;
 	bool iret_seen;
 	u64 iret_rip;
 	unsigned long host_dr[4];

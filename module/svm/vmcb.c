@@ -5,6 +5,7 @@
  */
 #include <linux/gfp.h>
 #include <linux/kvm.h>
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -13,6 +14,7 @@
 #include <asm/io.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
+#include <asm/tlbflush.h>
 #include <asm/trapnr.h>
 #include "../debug.h"
 #include "svm.h"
@@ -136,21 +138,28 @@ int svm_cpl(struct umbra_vcpu *vcpu)
 
 /*
  * CD and NW would make a guest on nested tables really uncached, and its
- * memory is the host's ordinary memory: they are kept for reading only.
+ * memory is the host's ordinary memory: they are kept for reading only. MCE
+ * is the host's: without it a machine check would shut the guest down instead
+ * of reaching the host.
  */
 void svm_sync_crs(struct umbra_vcpu *vcpu)
 {
 	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	u64 hidden = vcpu->cr0 & (X86_CR0_CD | X86_CR0_NW);
+	u64 forced = cr4_read_shadow() & X86_CR4_MCE & ~vcpu->cr4;
 
 	vmcb->save.cr0 = (vcpu->cr0 & ~hidden) | X86_CR0_ET;
 	vmcb->save.cr3 = vcpu->cr3;
-	vmcb->save.cr4 = vcpu->cr4;
+	vmcb->save.cr4 = vcpu->cr4 | forced;
 	vmcb->save.efer = vcpu->efer | EFER_SVME;
 	if (hidden)
 		svm_intercept(vmcb, INTERCEPT_CR0_READ);
 	else
 		svm_unintercept(vmcb, INTERCEPT_CR0_READ);
+	if (forced)
+		svm_intercept(vmcb, INTERCEPT_CR4_READ);
+	else
+		svm_unintercept(vmcb, INTERCEPT_CR4_READ);
 }
 
 void svm_sync_debug(struct umbra_vcpu *vcpu)
@@ -303,7 +312,7 @@ void svm_vcpu_reset(struct umbra_vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
 		svm_intercept(vmcb, svm_always[i]);
 	vmcb->control.iopm_base_pa = svm_iopm_pa();
-	vmcb->control.msrpm_base_pa = virt_to_phys(svm->msrpm);
+	vmcb->control.msrpm_base_pa = __sme_pa(svm->msrpm);
 	vmcb->control.int_ctl = V_INTR_MASKING_MASK;
 	vmcb->control.nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
 	vmcb->control.nested_cr3 = root;
@@ -311,6 +320,7 @@ void svm_vcpu_reset(struct umbra_vcpu *vcpu)
 	svm->asid_generation = 0;
 	svm->window = false;
 	svm->window_step = false;
+	svm->soft_len = 0;
 	svm->iret_seen = false;
 	svm->spec_ctrl = 0;
 	svm_sync_crs(vcpu);
@@ -333,7 +343,7 @@ int svm_vcpu_create(struct umbra_vcpu *vcpu)
 		goto free_vmcb;
 	svm->msrpm = page_address(map);
 	memset(svm->msrpm, 0xff, PAGE_SIZE << SVM_MSRPM_ORDER);
-	svm->vmcb_pa = virt_to_phys(svm->vmcb);
+	svm->vmcb_pa = __sme_pa(svm->vmcb);
 	vcpu->hw = svm;
 	return 0;
 
