@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The device under test, ioctl wrappers and the library's way to give up.
+ * Knows nothing of VMs. Must not include the harness.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "umbra_util.h"
+
+#define DEFAULT_DEVICE	"/dev/umbra"
+#define HARNESS_SKIP	255	/* exit status that kselftest_harness.h counts as skipped */
+
+void ut_die(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("# selftest library: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	abort();
+}
+
+const char *ut_device_path(void)
+{
+	const char *path = getenv("UMBRA_DEVICE");
+
+	return path && *path ? path : DEFAULT_DEVICE;
+}
+
+bool ut_on_umbra(void)
+{
+	return strcmp(ut_device_path(), "/dev/kvm");
+}
+
+int ut_open_device(void)
+{
+	const char *path = ut_device_path();
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT && !getenv("UMBRA_DEVICE")) {
+		fprintf(stderr, "#      SKIP      no %s here and UMBRA_DEVICE is not set\n", path);
+		_exit(HARNESS_SKIP);
+	}
+	ut_die("cannot open %s: %s", path, strerror(errno));
+}
+
+int ut_do_ioctl(int fd, unsigned long cmd, unsigned long arg)
+{
+	int ret = ioctl(fd, cmd, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int ut_do_must_ioctl(int fd, unsigned long cmd, unsigned long arg, const char *name,
+		     const char *file, int line)
+{
+	int ret = ut_do_ioctl(fd, cmd, arg);
+
+	if (ret < 0)
+		ut_die("%s:%d: %s: %s", file, line, name, strerror(-ret));
+	return ret;
+}
+
+int ut_cap(int fd, long cap)
+{
+	return ut_must_ioctl(fd, KVM_CHECK_EXTENSION, cap);
+}
