@@ -21,7 +21,7 @@ DEFINE_PER_CPU(bool, umbra_cpu_on);
 
 static DEFINE_MUTEX(host_lock);		/* inside cpus_read_lock() */
 static int host_users;			/* (host_lock) */
-static bool going_down;			/* set once */
+static bool going_down;			/* set once: no guest enters any more */
 static int hotplug_state;
 
 /* Interrupts off: by on_each_cpu(), syscore or the callers below. */
@@ -125,9 +125,12 @@ static void host_resume(void)
 
 	if (host_users)
 		cpu_on(&failed);
-	if (atomic_read(&failed))
-		pr_err("the firmware or another hypervisor took CPU %d during suspend\n",
-		       smp_processor_id());
+	if (!atomic_read(&failed))
+		return;
+	/* A vCPU on a CPU that stays off would wait for ever: none runs again. */
+	WRITE_ONCE(going_down, true);
+	pr_err("the firmware or another hypervisor took CPU %d during suspend: load umbra again\n",
+	       smp_processor_id());
 }
 
 static struct syscore_ops host_syscore = {

@@ -6,7 +6,7 @@
 #ifndef UMBRA_HOST_H
 #define UMBRA_HOST_H
 
-#include <linux/percpu-defs.h>
+#include <linux/percpu.h>
 #include <linux/types.h>
 
 DECLARE_PER_CPU(bool, umbra_cpu_on);

@@ -93,14 +93,28 @@ static int apic_base_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host
 	return 0;
 }
 
-static u64 spec_ctrl_bits(const struct umbra_vcpu *vcpu, bool host)
+/* Bits that can be written to this processor's SPEC_CTRL without #GP. */
+static u64 host_spec_ctrl_bits(void)
 {
 	u64 bits = 0;
 
 	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
 		return 0;
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL) || boot_cpu_has(X86_FEATURE_AMD_IBRS))
+		bits |= SPEC_CTRL_IBRS;
+	if (boot_cpu_has(X86_FEATURE_INTEL_STIBP) || boot_cpu_has(X86_FEATURE_AMD_STIBP))
+		bits |= SPEC_CTRL_STIBP;
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL_SSBD) || boot_cpu_has(X86_FEATURE_AMD_SSBD))
+		bits |= SPEC_CTRL_SSBD;
+	return bits;
+}
+
+static u64 spec_ctrl_bits(const struct umbra_vcpu *vcpu, bool host)
+{
+	u64 bits = 0;
+
 	if (host)
-		return SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD;
+		return host_spec_ctrl_bits();
 	if (umbra_cpuid_has(vcpu, X86_FEATURE_SPEC_CTRL) ||
 	    umbra_cpuid_has(vcpu, X86_FEATURE_AMD_IBRS))
 		bits |= SPEC_CTRL_IBRS;
@@ -110,7 +124,7 @@ static u64 spec_ctrl_bits(const struct umbra_vcpu *vcpu, bool host)
 	if (umbra_cpuid_has(vcpu, X86_FEATURE_SPEC_CTRL_SSBD) ||
 	    umbra_cpuid_has(vcpu, X86_FEATURE_AMD_SSBD))
 		bits |= SPEC_CTRL_SSBD;
-	return bits;
+	return bits & host_spec_ctrl_bits();
 }
 
 static int spec_ctrl_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)

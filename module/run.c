@@ -123,13 +123,18 @@ static int run_atomic(struct umbra_vcpu *vcpu, bool *handled)
 
 static int serve_requests(struct umbra_vcpu *vcpu)
 {
+	int r = 0;
+
 	if (umbra_check_request(vcpu, UMBRA_REQ_MSR_FILTER))
 		umbra_vendor->sync_msr_map(vcpu);
 	if (umbra_check_request(vcpu, UMBRA_REQ_CLOCK))
 		umbra_vendor->sync_tsc(vcpu);
 	if (umbra_check_request(vcpu, UMBRA_REQ_NEW_ROOT))
-		return umbra_mmu_load(vcpu);
-	return 0;
+		r = umbra_mmu_load(vcpu);
+	/* Without a root the guest must not run: ask again the next time. */
+	if (r)
+		umbra_request(vcpu, UMBRA_REQ_NEW_ROOT);
+	return r;
 }
 
 static int signal_exit(struct umbra_vcpu *vcpu)

@@ -151,8 +151,7 @@ int svm_cpu_enable(void)
 		return -EBUSY;
 	wrmsrl(MSR_VM_HSAVE_PA, __sme_pa(sc->hsave));
 	/* Tags handed out before are void: other owners may have used them. */
-	sc->asid_generation++;
-	sc->next_asid = umbra_caps.asids;
+	svm_void_asids(sc);
 	sc->last = NULL;
 	sc->enabled = true;
 	return 0;

@@ -207,6 +207,9 @@ void svm_enter(struct umbra_vcpu *vcpu)
 		set_debugreg(this_cpu_read(cpu_dr7), 7);
 	svm_stgi();
 	umbra_guest_time_exit();
+	/* An entry that was refused may not have flushed what it was told to. */
+	if (unlikely(vmcb->control.exit_code == (u32)SVM_EXIT_ERR))
+		svm_void_asids(sc);
 	/* The intercept kept the host's own handler from running: run it. */
 	if (unlikely(vmcb->control.exit_code == SVM_EXIT_EXCP_BASE + MC_VECTOR))
 		asm volatile("int $18");

@@ -73,6 +73,13 @@ static inline struct svm_vcpu *to_svm(const struct umbra_vcpu *vcpu)
 	return vcpu->hw;
 }
 
+/* Every tag handed out on this CPU is void: the next one begins with a flush of all. */
+static inline void svm_void_asids(struct svm_cpu *sc)
+{
+	sc->asid_generation++;
+	sc->next_asid = umbra_caps.asids;
+}
+
 static inline void svm_intercept(struct vmcb *vmcb, unsigned int bit)
 {
 	vmcb->control.intercepts[bit / 32] |= 1u << (bit % 32);
