@@ -78,8 +78,6 @@ int umbra_set_guest_debug(struct umbra_vcpu *vcpu, const struct kvm_guest_debug 
 		memcpy(vcpu->debug_dr, dbg->arch.debugreg, 4 * sizeof(u64));
 		vcpu->debug_dr[7] = (dbg->arch.debugreg[7] & DR7_USABLE) | DR7_ONES;
 	}
-	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
-		vcpu->step_rip = linear_rip(vcpu);
 	umbra_vendor->sync_debug(vcpu);
 	umbra_request(vcpu, UMBRA_REQ_EVENT);
 	return 0;

@@ -292,13 +292,14 @@ bool umbra_event_irq_window_open(struct umbra_vcpu *vcpu)
  * umbra_event_pending() - does anything wait that would end a HLT?
  * @vcpu: not running
  *
- * Return: true when an exception, a deliverable NMI or interrupt waits.
+ * Return: true when an exception, a shutdown, or an NMI or interrupt that can be
+ * taken waits.
  */
 bool umbra_event_pending(struct umbra_vcpu *vcpu)
 {
 	struct umbra_events *ev = &vcpu->ev;
 
-	if (ev->exception.type != UMBRA_EVENT_NONE || ev->injected.type != UMBRA_EVENT_NONE)
+	if (ev->exception.type != UMBRA_EVENT_NONE || ev->triple_fault)
 		return true;
 	if ((ev->nmi_pending || atomic_read(&ev->nmi_queued)) && !ev->nmi_blocked)
 		return true;

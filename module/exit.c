@@ -74,22 +74,9 @@ int umbra_exit_emulation_failure(struct umbra_vcpu *vcpu, const u8 *bytes, u8 nr
 	return UMBRA_TO_USER;
 }
 
-static bool wakes(const struct umbra_vcpu *vcpu)
-{
-	const struct umbra_events *ev = &vcpu->ev;
-
-	if (ev->exception.type != UMBRA_EVENT_NONE || ev->triple_fault)
-		return true;
-	if (ev->nmi_pending && !ev->nmi_blocked)
-		return true;
-	if (atomic_read(&ev->nmi_queued) && !ev->nmi_blocked)
-		return true;
-	return ev->irq.type != UMBRA_EVENT_NONE && (vcpu->rflags & X86_EFLAGS_IF);
-}
-
 int umbra_exit_halt(struct umbra_vcpu *vcpu)
 {
-	if (wakes(vcpu))
+	if (umbra_event_pending(vcpu))
 		return UMBRA_CONTINUE;
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return UMBRA_TO_USER;

@@ -259,6 +259,16 @@ void umbra_fpu_guest_xcr0(struct umbra_vcpu *vcpu)
 	}
 }
 
+/*
+ * QEMU's processor ignores the intercept of XSETBV, so that the guest has changed
+ * the real XCR0 unseen. Without a look at it the host would go on with it.
+ */
+static void xcr0_slipped(struct umbra_vcpu *vcpu, u64 xcr0)
+{
+	vcpu->fpu.xcr0 = xcr0;
+	umbra_cpuid_update_dynamic(vcpu);
+}
+
 /**
  * umbra_fpu_host_xcr0() - make XCR0, XSS and PKRU the host's again
  * @vcpu: virtual processor that just exited; CR4 and XCR0 as at entry
@@ -266,6 +276,7 @@ void umbra_fpu_guest_xcr0(struct umbra_vcpu *vcpu)
 void umbra_fpu_host_xcr0(struct umbra_vcpu *vcpu)
 {
 	struct umbra_fpu *fpu = &vcpu->fpu;
+	u64 xcr0;
 
 	if (guest_has_pkru(vcpu)) {
 		fpu->pkru = rdpkru();
@@ -275,8 +286,11 @@ void umbra_fpu_host_xcr0(struct umbra_vcpu *vcpu)
 	if (vcpu->cr4 & X86_CR4_OSXSAVE) {
 		if (host_xss)
 			wrmsrl(MSR_IA32_XSS, host_xss);
-		if (fpu->xcr0 != host_raw_xcr0)
+		xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+		if (xcr0 != host_raw_xcr0)
 			xsetbv(XCR_XFEATURE_ENABLED_MASK, host_raw_xcr0);
+		if (unlikely(xcr0 != fpu->xcr0))
+			xcr0_slipped(vcpu, xcr0);
 	}
 }
 

@@ -59,7 +59,6 @@ static int enter_once(struct umbra_vcpu *vcpu)
 	umbra_fpu_host_xcr0(vcpu);
 
 	WRITE_ONCE(vcpu->mode, UMBRA_OUTSIDE_GUEST);
-	vcpu->exits++;
 	local_irq_enable();
 	/* What was injected has arrived, or has to be injected again. */
 	umbra_vendor->decode(vcpu, &vcpu->ev.injected);

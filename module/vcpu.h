@@ -69,10 +69,7 @@ struct umbra_vcpu {
 
 	u32 guest_debug;			/* (v) KVM_GUESTDBG_* */
 	u64 debug_dr[8];			/* (v) user space's DR0-3 and DR7 */
-	u64 step_rip;				/* (v) linear RIP when stepping was armed */
 
-	bool smap_override;			/* (r) see guest table walks */
-	u64 exits;				/* (r) */
 };
 
 /* RFLAGS bits that user space's single step adds. */

@@ -272,7 +272,7 @@ long umbra_vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct umbra_vcpu *vcpu = file->private_data;
 	long r;
 
-	if (vcpu->vm->mm != current->mm || READ_ONCE(vcpu->vm->broken))
+	if (vcpu->vm->mm != current->mm)
 		return -EIO;
 	if (_IOC_TYPE(cmd) != KVMIO)
 		return -ENOTTY;

@@ -45,13 +45,11 @@ struct umbra_vm {
 	bool exception_payload;			/* (m) KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;		/* (m) */
 	u64 manual_dirty;			/* (s) KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
-	u32 disabled_exits;			/* (m) KVM_CAP_X86_DISABLE_EXITS */
 	s64 clock_offset;			/* (m) ns, kvm clock minus host boot time */
 	u32 default_tsc_khz;			/* (m) */
 	u64 first_tsc_offset;			/* (m) so that vCPUs start in step */
 	gpa_t identity_map;			/* (m) KVM_SET_IDENTITY_MAP_ADDR, kept only */
 	gpa_t tss_addr;				/* (m) KVM_SET_TSS_ADDR, kept only */
-	bool broken;				/* host failure: calls fail with -EIO */
 };
 
 /*

@@ -152,7 +152,7 @@ long umbra_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct umbra_vm *vm = file->private_data;
 	void __user *user = (void __user *)arg;
 
-	if (vm->mm != current->mm || READ_ONCE(vm->broken))
+	if (vm->mm != current->mm)
 		return -EIO;
 	switch (cmd) {
 	case KVM_CREATE_VCPU:

@@ -65,41 +65,45 @@ static uint64_t rip_of(struct ut_vcpu *vcpu)
 	return regs.rip;
 }
 
+/* A place in the assembler code of this file. */
+#define LABEL(name)	extern char name[]
+
 /* ---- single step ---- */
 
 /* RDI: the MMIO page. Each label is where a step must end. */
 asm(".text\n"
-    "step_0:	nop\n"
-    "step_1:	mov $2, %ecx\n"
-    "step_2:	dec %ecx\n"
-    "step_3:	jnz step_2\n"
-    "step_4:	xor %eax, %eax\n"
-    "step_5:	cpuid\n"
-    "step_6:	mov $0xc0000080, %ecx\n"
-    "step_7:	rdmsr\n"
-    "step_8:	sti\n"
-    "step_9:	cli\n"
-    "step_10:	out %al, $0x80\n"
-    "step_11:	in $0x80, %al\n"
-    "step_12:	mov (%rdi), %rbx\n"
-    "step_13:	push %rbx\n"
-    "step_14:	pop (%rsp)\n"
-    "step_15:	mov %cr3, %rdx\n"
-    "step_16:	mov %rdx, %cr3\n"
-    "step_17:	call step_40\n"
-    "step_18:	mov %rbx, (%rdi)\n"
-    "step_19:	nop\n"
-    "step_20:	hlt\n"
-    "step_21:	nop\n"
-    "step_22:	jmp *%rsi\n"
-    "	ud2\n"
-    "step_40:	nop\n"
-    "step_41:	ret\n");
+	"step_0:	nop\n"
+	"step_1:	mov $2, %ecx\n"
+	"step_2:	dec %ecx\n"
+	"step_3:	jnz step_2\n"
+	"step_4:	xor %eax, %eax\n"
+	"step_5:	cpuid\n"
+	"step_6:	mov $0xc0000080, %ecx\n"
+	"step_7:	rdmsr\n"
+	"step_8:	sti\n"
+	"step_9:	cli\n"
+	"step_10:	out %al, $0x80\n"
+	"step_11:	in $0x80, %al\n"
+	"step_12:	mov (%rdi), %rbx\n"
+	"step_13:	push %rbx\n"
+	"step_14:	pop (%rsp)\n"
+	"step_15:	mov %cr3, %rdx\n"
+	"step_16:	mov %rdx, %cr3\n"
+	"step_17:	call step_40\n"
+	"step_18:	mov %rbx, (%rdi)\n"
+	"step_19:	nop\n"
+	"step_20:	hlt\n"
+	"step_21:	nop\n"
+	"step_22:	jmp *%rsi\n"
+	"	ud2\n"
+	"step_40:	nop\n"
+	"step_41:	ret\n");
 
-extern char step_0[], step_1[], step_2[], step_3[], step_4[], step_5[], step_6[], step_7[];
-extern char step_8[], step_9[], step_10[], step_11[], step_12[], step_13[], step_14[], step_15[];
-extern char step_16[], step_17[], step_18[], step_19[], step_20[], step_21[], step_22[];
-extern char step_40[], step_41[];
+LABEL(step_0); LABEL(step_1); LABEL(step_2); LABEL(step_3); LABEL(step_4); LABEL(step_5);
+LABEL(step_6); LABEL(step_7); LABEL(step_8); LABEL(step_9); LABEL(step_10);
+LABEL(step_11); LABEL(step_12); LABEL(step_13); LABEL(step_14); LABEL(step_15);
+LABEL(step_16); LABEL(step_17); LABEL(step_18); LABEL(step_19); LABEL(step_20);
+LABEL(step_21); LABEL(step_22); LABEL(step_40); LABEL(step_41);
 
 enum { ALWAYS, MAYBE };
 
@@ -254,11 +258,11 @@ static void count_trap(struct ut_ex_regs *regs)
 }
 
 asm(".text\n"
-    "bp_code:	nop\n"
-    "bp_int3:	int3\n"
-    "bp_after:	nop\n"
-    "	jmp *%rdi\n");
-extern char bp_code[], bp_int3[], bp_after[];
+	"bp_code:	nop\n"
+	"bp_int3:	int3\n"
+	"bp_after:	nop\n"
+	"	jmp *%rdi\n");
+LABEL(bp_code); LABEL(bp_int3); LABEL(bp_after);
 
 static void prepare_breakpoint(struct ut_vcpu *vcpu)
 {
@@ -344,14 +348,14 @@ static void set_hw_debug(struct ut_vcpu *vcpu, uint64_t addr, uint64_t dr7)
 }
 
 asm(".text\n"
-    "hw_code:	nop\n"
-    "hw_exec:	nop\n"
-    "	mov (%rsi), %rax\n"
-    "hw_read:	nop\n"
-    "	mov %rax, 8(%rsi)\n"
-    "	mov %rax, (%rsi)\n"
-    "hw_written:	jmp *%rdi\n");
-extern char hw_code[], hw_exec[], hw_read[], hw_written[];
+	"hw_code:	nop\n"
+	"hw_exec:	nop\n"
+	"	mov (%rsi), %rax\n"
+	"hw_read:	nop\n"
+	"	mov %rax, 8(%rsi)\n"
+	"	mov %rax, (%rsi)\n"
+	"hw_written:	jmp *%rdi\n");
+LABEL(hw_code); LABEL(hw_exec); LABEL(hw_read); LABEL(hw_written);
 static uint64_t watched[2];
 
 static void prepare_watch(struct ut_vcpu *vcpu)
@@ -475,23 +479,23 @@ static void trap_and_log(struct ut_ex_regs *regs)
 
 /* RDI: the MMIO page; TF on, then everything that leaves the guest, TF off. */
 asm(".text\n"
-    "tf_code:	mov %rsi, %r12\n"
-    "	pushf\n"
-    "	orl $0x100, (%rsp)\n"
-    "	popf\n"
-    "tf_0:	nop\n"
-    "tf_1:	xor %eax, %eax\n"
-    "tf_2:	cpuid\n"
-    "tf_3:	out %al, $0x80\n"
-    "tf_4:	in $0x80, %al\n"
-    "tf_5:	mov (%rdi), %rbx\n"
-    "tf_6:	mov %rbx, (%rdi)\n"
-    "tf_7:	pushf\n"
-    "tf_8:	andl $~0x100, (%rsp)\n"
-    "tf_9:	popf\n"
-    "tf_10:	jmp *%r12\n");
-extern char tf_code[], tf_1[], tf_2[], tf_3[], tf_4[], tf_5[], tf_6[], tf_7[], tf_8[], tf_9[];
-extern char tf_10[];
+	"tf_code:	mov %rsi, %r12\n"
+	"	pushf\n"
+	"	orl $0x100, (%rsp)\n"
+	"	popf\n"
+	"tf_0:	nop\n"
+	"tf_1:	xor %eax, %eax\n"
+	"tf_2:	cpuid\n"
+	"tf_3:	out %al, $0x80\n"
+	"tf_4:	in $0x80, %al\n"
+	"tf_5:	mov (%rdi), %rbx\n"
+	"tf_6:	mov %rbx, (%rdi)\n"
+	"tf_7:	pushf\n"
+	"tf_8:	andl $~0x100, (%rsp)\n"
+	"tf_9:	popf\n"
+	"tf_10:	jmp *%r12\n");
+LABEL(tf_code); LABEL(tf_1); LABEL(tf_2); LABEL(tf_3); LABEL(tf_4); LABEL(tf_5);
+LABEL(tf_6); LABEL(tf_7); LABEL(tf_8); LABEL(tf_9); LABEL(tf_10);
 
 TEST_F(debug, the_guests_own_single_step)
 {

@@ -110,6 +110,14 @@ TEST_F_TIMEOUT(smp, locked_instructions, SLOW)
 		ASSERT_EQ((1u << NVCPUS) - 1, ut_guest_var(self->vm, bits)[0][i]);
 }
 
+static bool guest_take(uint64_t owner)
+{
+	uint64_t free = 0;
+
+	return __atomic_compare_exchange_n(&lock, &free, owner, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
 /* The read and the write of a count are apart: only the lock keeps them together. */
 static void guest_spinlock(uint64_t id)
 {
@@ -117,9 +125,8 @@ static void guest_spinlock(uint64_t id)
 
 	guest_start_together();
 	for (i = 0; i < LOOPS; i++) {
-		while (__atomic_exchange_n(&lock, id + 1, __ATOMIC_ACQUIRE))
-			while (ut_read_once(lock))
-				guest_pause();
+		while (!guest_take(id + 1))
+			guest_pause();
 		v = ut_read_once(plain);
 		/* An exit, now and then, with the lock held. */
 		if (i % 512 == 0)

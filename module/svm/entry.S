@@ -13,6 +13,7 @@
 #include <asm/frame.h>
 #include <asm/nospec-branch.h>
 #include <asm/cpufeatures.h>
+#include <asm/segment.h>
 
 /* Offsets in vcpu->gpr: the encoding's order, 8 bytes each. RAX, RSP: VMCB. */
 #define GPR_RCX 8
@@ -67,9 +68,11 @@ SYM_FUNC_START(svm_enter_guest)
 	mov GPR_R15(%rax), %r15
 	pop %rax
 
-#ifdef VM_CLEAR_CPU_BUFFERS
-	/* Nothing of the host is left in the processor's buffers. Changes ZF alone. */
-	VM_CLEAR_CPU_BUFFERS
+#ifdef X86_FEATURE_CLEAR_CPU_BUF_VM
+	/* Leave nothing of the host in the processor's buffers. Changes ZF alone. */
+	ALTERNATIVE "jmp .Lno_verw", "", X86_FEATURE_CLEAR_CPU_BUF_VM
+	verw svm_verw_selector(%rip)
+.Lno_verw:
 #endif
 	sti
 1:	vmload %rax
@@ -125,3 +128,8 @@ SYM_FUNC_START(svm_enter_guest)
 	_ASM_EXTABLE(3b, 4b)
 	_ASM_EXTABLE(5b, 6b)
 SYM_FUNC_END(svm_enter_guest)
+
+.section .rodata, "a"
+
+/* VERW clears buffers only when its operand is in memory and valid. */
+SYM_DATA_LOCAL(svm_verw_selector, .word __KERNEL_DS)

@@ -8,6 +8,7 @@
 #include <asm/debugreg.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
+#include <asm/processor.h>
 #include <asm/trapnr.h>
 #include "../compat.h"
 #include "../debug.h"
@@ -122,6 +123,8 @@ static __always_inline void svm_switch(struct svm_vcpu *svm, u64 *gpr, u64 host_
 	bool swap = svm->spec_ctrl_used && !boot_cpu_has(X86_FEATURE_V_SPEC_CTRL);
 	u64 host = 0;
 
+	/* Zen 1 keeps the last quotient where a division by 0 can find it. */
+	amd_clear_divider();
 	umbra_guest_enter_irqoff();
 	if (swap) {
 		host = __rdmsr(MSR_IA32_SPEC_CTRL);

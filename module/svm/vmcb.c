@@ -14,7 +14,7 @@
 #include <asm/io.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
-#include <asm/tlbflush.h>
+#include <asm/special_insns.h>
 #include <asm/trapnr.h>
 #include "../debug.h"
 #include "svm.h"
@@ -146,7 +146,7 @@ void svm_sync_crs(struct umbra_vcpu *vcpu)
 {
 	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	u64 hidden = vcpu->cr0 & (X86_CR0_CD | X86_CR0_NW);
-	u64 forced = cr4_read_shadow() & X86_CR4_MCE & ~vcpu->cr4;
+	u64 forced = __read_cr4() & X86_CR4_MCE & ~vcpu->cr4;
 
 	vmcb->save.cr0 = (vcpu->cr0 & ~hidden) | X86_CR0_ET;
 	vmcb->save.cr3 = vcpu->cr3;
