@@ -16,6 +16,9 @@ CLOSED ?=
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) CLOSED=$(CLOSED)
 share = $(DESTDIR)$(PREFIX)/share
+# Debian's headers have neither the key that its configuration wants modules signed with
+# nor the System.map without which the kernel's make files run no depmod.
+unsigned = $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
 
 .PHONY: all
 all: module vmm
@@ -25,6 +28,7 @@ help:
 	@echo 'make                  build umbra.ko, the umbra command and the tiny guests'
 	@echo 'make run              see guests run on /dev/umbra in the emulated host'
 	@echo 'make check            all checks and tests; CHECKS="style unit" only those'
+	@echo 'make check-debug      the kselftests on a kernel full of checkers'
 	@echo 'make lab              a shell in the emulated host'
 	@echo 'make style            what the checks say about the style of the sources'
 	@echo 'make docs             the documents as HTML, in build/docs'
@@ -64,6 +68,10 @@ run: all
 check: setup
 	scripts/check $(CHECKS)
 
+.PHONY: check-debug
+check-debug: setup
+	scripts/check debug
+
 .PHONY: style
 style: setup
 	scripts/check-style
@@ -74,7 +82,9 @@ docs: setup
 
 .PHONY: modules_install
 modules_install: module
-	+$(kbuild) modules_install
+	+$(kbuild) INSTALL_MOD_PATH=$(DESTDIR) $(unsigned) modules_install
+	test -n "$(DESTDIR)" || \
+		/sbin/depmod "$$(/sbin/modinfo -F vermagic umbra.ko | cut -d' ' -f1)"
 
 .PHONY: install
 install: vmm

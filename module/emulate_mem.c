@@ -125,7 +125,11 @@ int umbra_em_read(struct umbra_emul *em, u64 linear, void *buf, unsigned int byt
 		return r;
 	if (umbra_gfn_to_slot(vcpu->vm, gpa_to_gfn(gpa))) {
 		r = umbra_gpa_read(vcpu->vm, gpa, buf, bytes);
-		return r ? umbra_emulate_host_error(em, r) : UMBRA_EMUL_OK;
+		if (!r)
+			return UMBRA_EMUL_OK;
+		/* A slot that died between the two lookups is no error: a device answers. */
+		if (umbra_gfn_to_slot(vcpu->vm, gpa_to_gfn(gpa)))
+			return umbra_emulate_host_error(em, r);
 	}
 	/* Instructions are never asked from user space. */
 	if (acc & UMBRA_EMUL_ACC_FETCH)
@@ -141,6 +145,15 @@ static bool writable_memory(struct umbra_vm *vm, gpa_t gpa)
 	return slot && !(slot->flags & KVM_MEM_READONLY);
 }
 
+/* A write to memory ended with @error; the slot may have died before it. */
+static int write_failed(struct umbra_emul *em, int error, gpa_t gpa, const void *buf,
+			unsigned int bytes)
+{
+	if (writable_memory(em_vcpu(em)->vm, gpa))
+		return umbra_emulate_host_error(em, error);
+	return mmio_write(em, gpa, buf, bytes);
+}
+
 static int write_gpa(struct umbra_emul *em, gpa_t gpa, const void *buf, unsigned int bytes)
 {
 	struct umbra_vm *vm = em_vcpu(em)->vm;
@@ -149,7 +162,7 @@ static int write_gpa(struct umbra_emul *em, gpa_t gpa, const void *buf, unsigned
 	if (!writable_memory(vm, gpa))
 		return mmio_write(em, gpa, buf, bytes);
 	r = umbra_gpa_write(vm, gpa, buf, bytes);
-	return r ? umbra_emulate_host_error(em, r) : UMBRA_EMUL_OK;
+	return r ? write_failed(em, r, gpa, buf, bytes) : UMBRA_EMUL_OK;
 }
 
 int umbra_em_write(struct umbra_emul *em, u64 linear, const void *buf, unsigned int bytes,
@@ -172,7 +185,7 @@ static int cmpxchg_unaligned(struct umbra_emul *em, gpa_t gpa, const void *old,
 	int r = umbra_gpa_read(em_vcpu(em)->vm, gpa, now, bytes);
 
 	if (r)
-		return umbra_emulate_host_error(em, r);
+		return write_failed(em, r, gpa, new, bytes);
 	if (memcmp(now, old, bytes))
 		return UMBRA_EMUL_RETRY;
 	return write_gpa(em, gpa, new, bytes);
@@ -199,5 +212,5 @@ int umbra_em_cmpxchg(struct umbra_emul *em, u64 linear, const void *old, const v
 	r = umbra_gpa_cmpxchg(vm, gpa, expect, new, bytes);
 	if (r == -EAGAIN)
 		return UMBRA_EMUL_RETRY;
-	return r ? umbra_emulate_host_error(em, r) : UMBRA_EMUL_OK;
+	return r ? write_failed(em, r, gpa, new, bytes) : UMBRA_EMUL_OK;
 }

@@ -55,10 +55,15 @@ static int enter_once(struct umbra_vcpu *vcpu)
 		umbra_kick_cpu(smp_processor_id());
 
 	umbra_fpu_guest_xcr0(vcpu);
+	umbra_guest_time_enter();
 	umbra_vendor->enter(vcpu);
 	umbra_fpu_host_xcr0(vcpu);
 
 	WRITE_ONCE(vcpu->mode, UMBRA_OUTSIDE_GUEST);
+	/* A tick that ended the guest is taken here, and counts as the guest's. */
+	local_irq_enable();
+	local_irq_disable();
+	umbra_guest_time_exit();
 	local_irq_enable();
 	/* What was injected has arrived, or has to be injected again. */
 	umbra_vendor->decode(vcpu, &vcpu->ev.injected);

@@ -268,9 +268,9 @@ static int walk_once(struct umbra_gwalk *walk, bool set_ad, struct umbra_walk *w
  * @w: result
  *
  * Sleeps unless page faults are disabled; then tables that the host would have
- * to fault in count as w->bad_gpa.
+ * to fault in count as w->bad_gpa, and @set_ad must be false.
  * Return: 0, or -EFAULT with w->error, or with w->bad_gpa when a table lies where
- * no memory is.
+ * no memory is; -EINTR, only with @set_ad, when a fatal signal is pending.
  */
 int umbra_mmu_walk(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool set_ad,
 		   struct umbra_walk *w)
@@ -286,9 +286,12 @@ int umbra_mmu_walk(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool set_ad,
 	walk.gva = gva;
 	walk.access = access;
 	umbra_guest_mode(vcpu, &walk.mode);
-	do {
-		ret = walk_once(&walk, set_ad, w);
-	} while (ret == -EAGAIN);
+	while ((ret = walk_once(&walk, set_ad, w)) == -EAGAIN) {
+		/* A guest can keep its tables changing as long as it likes. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
 	return ret;
 }
 

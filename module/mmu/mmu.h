@@ -65,7 +65,8 @@ void umbra_mmu_invlpg(struct umbra_vcpu *vcpu, gva_t gva);
 /*
  * Walk the guest's tables for linear address @gva. SRCU read section held.
  * Sleeps unless page faults are disabled. Sets accessed and dirty bits as the
- * processor does when @set_ad. 0, or -EFAULT with w->error (or w->bad_gpa).
+ * processor does when @set_ad. 0, or -EFAULT with w->error (or w->bad_gpa), or
+ * -EINTR when @set_ad and a fatal signal is pending.
  * The processor's state (CR0, CR3, CR4, EFER, RFLAGS.AC, PKRU) is read from @vcpu.
  */
 int umbra_mmu_walk(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool set_ad,

@@ -49,16 +49,18 @@ void umbra_pt_begin(struct umbra_pt_iter *it, enum umbra_fmt_id fmt, u64 *root, 
 	it->started = false;
 }
 
-void umbra_pt_restart(struct umbra_pt_iter *it)
-{
-	gfn_t next = it->gfn + umbra_level_pages(it->level);
-
-	umbra_pt_begin(it, it->fmt, it->table[it->levels], next, it->end);
-}
-
 static bool iter_can_descend(const struct umbra_pt_iter *it)
 {
 	return umbra_pt_present(it) && !umbra_pt_leaf(it);
+}
+
+void umbra_pt_restart(struct umbra_pt_iter *it)
+{
+	gfn_t next = it->gfn;
+
+	if (!iter_can_descend(it))
+		next += umbra_level_pages(it->level);
+	umbra_pt_begin(it, it->fmt, it->table[it->levels], max(it->first, next), it->end);
 }
 
 /* To the entry after the current one, going up where a table ends. */

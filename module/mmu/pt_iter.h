@@ -44,7 +44,10 @@ void umbra_pt_begin(struct umbra_pt_iter *it, enum umbra_fmt_id fmt, u64 *root, 
 		    gfn_t end);
 /* Go to the next present entry; false when there is none. */
 bool umbra_pt_next(struct umbra_pt_iter *it);
-/* Go on after the current entry, but from the root: tables may have changed. */
+/*
+ * Go on after the current entry, but from the root: tables may have changed. An
+ * entry that links a table is visited again, and those above it.
+ */
 void umbra_pt_restart(struct umbra_pt_iter *it);
 
 /* Stand on the root's entry for @gfn, present or not. */

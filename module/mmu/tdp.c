@@ -90,14 +90,15 @@ static void tdp_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 }
 
 /*
- * Let others have the lock or the CPU; on return tables may have changed. Only
- * between finished entries, so that every turn makes progress.
+ * Let others have the lock or the CPU; on return tables may have changed. Not
+ * on the way down to where this turn began, so that every turn makes progress;
+ * but before every other table, as tables may hold nothing.
  */
 static void tdp_breathe(struct umbra_pt_iter *it, struct umbra_tlb *tlb)
 {
 	struct umbra_mmu *mmu = tlb->vm->mmu;
 
-	if (umbra_pt_present(it) && !umbra_pt_leaf(it))
+	if (umbra_pt_present(it) && !umbra_pt_leaf(it) && it->gfn <= it->first)
 		return;
 	if (!need_resched() && !spin_needbreak(&mmu->lock))
 		return;

@@ -89,7 +89,7 @@ static void svm_decode_exception(struct umbra_vcpu *vcpu, u32 code, struct umbra
 	if (vector != DB_VECTOR)
 		return;
 	x->exc.payload = svm->vmcb->save.dr6 ^ DR6_RESERVED;
-	/* A step taken to find the NMI window is nobody else's business. */
+	/* A step taken to find a window is nobody else's business. */
 	if (svm->window_step && !(vcpu->rflags & X86_EFLAGS_TF) &&
 	    !(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)) {
 		x->exc.payload &= ~(u64)DR_STEP;
@@ -219,8 +219,10 @@ void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
 
 	/* VMEXIT_INVALID is -1 in all 64 bits. */
 	if (c->exit_code_hi || code == (u32)SVM_EXIT_ERR) {
+		/* Nothing ran: the event and the address of its instruction stay. */
 		x->kind = UMBRA_EXIT_ENTRY_FAILED;
-		interrupted->type = UMBRA_EVENT_NONE;
+		vcpu->rip -= svm->soft_len;
+		svm->soft_len = 0;
 		return;
 	}
 	svm_decode_interrupted(vcpu, interrupted);
@@ -254,10 +256,24 @@ void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
 	c->event_inj_err = ev->error;
 }
 
+/* Does a step of one instruction lead to the window? Not with an event under way. */
+static bool svm_step_wanted(const struct umbra_vcpu *vcpu, bool irq, bool nmi)
+{
+	const struct umbra_events *ev = &vcpu->ev;
+
+	if (ev->injected.type != UMBRA_EVENT_NONE)
+		return false;
+	if (nmi && to_svm(vcpu)->iret_seen)
+		return true;
+	if (!ev->shadow)
+		return false;
+	return (nmi && !ev->nmi_blocked) || (irq && (vcpu->rflags & X86_EFLAGS_IF));
+}
+
 /*
  * Interrupt window: a virtual interrupt of highest priority that is intercepted
- * instead of taken. NMI window: wait for IRET, then step over it; likewise
- * step over an interrupt shadow.
+ * instead of taken. NMI window: wait for IRET, then step over it. An interrupt
+ * shadow is stepped over for both: see svm_in_shadow().
  */
 void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 {
@@ -268,7 +284,8 @@ void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 	if (likely(!any && !svm->window))
 		return;
 	svm->window = any;
-	if (irq) {
+	svm->window_step = svm_step_wanted(vcpu, irq, nmi);
+	if (irq && !svm->window_step) {
 		vmcb->control.int_ctl |= V_IRQ_MASK | V_IGN_TPR_MASK | V_INTR_PRIO_MASK;
 		vmcb->control.int_vector = 0;
 		svm_intercept(vmcb, INTERCEPT_VINTR);
@@ -280,5 +297,4 @@ void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 		svm_intercept(vmcb, INTERCEPT_IRET);
 	else
 		svm_unintercept(vmcb, INTERCEPT_IRET);
-	svm->window_step = nmi && (svm->iret_seen || (!vcpu->ev.nmi_blocked && vcpu->ev.shadow));
 }

@@ -164,6 +164,19 @@ static void svm_state_in(struct umbra_vcpu *vcpu, struct vmcb *vmcb)
 				(vcpu->cr8 & V_TPR_MASK);
 }
 
+/*
+ * QEMU's processor forgets the shadow at VMRUN and reports none if it leaves
+ * again before the instruction behind MOV SS or STI has run. As long as RIP is
+ * there, and the exit is not the trap behind a step, the shadow holds.
+ */
+static bool svm_in_shadow(const struct umbra_vcpu *vcpu, const struct vmcb *vmcb)
+{
+	if (vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK)
+		return true;
+	return vcpu->ev.shadow && vcpu->rip == vmcb->save.rip &&
+	       vmcb->control.exit_code != SVM_EXIT_EXCP_BASE + DB_VECTOR;
+}
+
 static void svm_state_out(struct umbra_vcpu *vcpu, struct vmcb *vmcb)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -173,13 +186,12 @@ static void svm_state_out(struct umbra_vcpu *vcpu, struct vmcb *vmcb)
 		ours |= X86_EFLAGS_TF;
 	vcpu->gpr[UMBRA_RAX] = vmcb->save.rax;
 	vcpu->gpr[UMBRA_RSP] = vmcb->save.rsp;
+	vcpu->ev.shadow = svm_in_shadow(vcpu, vmcb) ? UMBRA_SHADOW_STI : 0;
 	vcpu->rip = vmcb->save.rip;
 	/* A TF that the guest set itself stays; one set for it goes. */
 	vcpu->rflags = vmcb->save.rflags & ~(ours & ~vcpu->rflags);
 	vcpu->cr2 = vmcb->save.cr2;
 	vcpu->cr3 = vmcb->save.cr3;
-	vcpu->ev.shadow = vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK ?
-			  UMBRA_SHADOW_STI : 0;
 }
 
 void svm_enter(struct umbra_vcpu *vcpu)
@@ -198,7 +210,6 @@ void svm_enter(struct umbra_vcpu *vcpu)
 	/* #VMEXIT leaves DR7 disabled: the host's own has to be put back. */
 	if (dr)
 		svm_load_dr(vcpu);
-	umbra_guest_time_enter();
 	svm_clgi();
 	svm_world_switch(svm, vcpu->gpr, sc->host_vmcb_pa);
 	if (dr)
@@ -209,7 +220,6 @@ void svm_enter(struct umbra_vcpu *vcpu)
 	if (hw_breakpoint_active())
 		set_debugreg(this_cpu_read(cpu_dr7), 7);
 	svm_stgi();
-	umbra_guest_time_exit();
 	/* An entry that was refused may not have flushed what it was told to. */
 	if (unlikely(vmcb->control.exit_code == (u32)SVM_EXIT_ERR))
 		svm_void_asids(sc);

@@ -20,7 +20,7 @@
  * @spec_ctrl: the guest's SPEC_CTRL where the hardware does not switch it
  * @spec_ctrl_used: the guest's SPEC_CTRL may differ from 0
  * @window: some window or IRET is being waited for
- * @window_step: TF is ours: step one instruction to find the NMI window
+ * @window_step: TF is ours: step one instruction to find a window
  * @soft_len: bytes that RIP was stepped for a software event being injected
  * @iret_seen: the guest is at its NMI handler's IRET
  * @iret_rip: where that IRET is

@@ -425,6 +425,30 @@ static void test_race(void **state)
 	assert_null(unit.cmpxchg_hook);
 }
 
+static int turns;
+
+static void change_always(gpa_t gpa)
+{
+	put(1, get(1) ^ BIT_ULL(9));
+	if (++turns == 100)
+		unit.killed = true;
+	assert_true(turns <= 100);
+}
+
+/* A guest that never stops changing its tables cannot keep a thread from dying. */
+static void test_endless_race(void **state)
+{
+	struct umbra_walk w;
+
+	set_mode(2);
+	build(1, P | W | U | A);
+	turns = 0;
+	unit.cmpxchg_hook = change_always;
+	assert_int_equal(umbra_mmu_walk(vcpu, GVA, UMBRA_ACC_WRITE, true, &w), -EINTR);
+	assert_int_equal(turns, 100);
+	assert_int_equal(get(1) & D, 0);
+}
+
 static u32 pkey_model(u32 pkru, int key, u64 e, u32 access)
 {
 	u32 ad = (pkru >> (2 * key)) & 1, wd = (pkru >> (2 * key + 1)) & 1;
@@ -610,8 +634,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_rights), TEST(test_not_present), TEST(test_reserved), TEST(test_order),
 		TEST(test_large_page_bits), TEST(test_accessed_dirty), TEST(test_tables_in_rom),
-		TEST(test_race), TEST(test_pkeys), TEST(test_bad_tables), TEST(test_no_paging),
-		TEST(test_fetch), TEST(test_refetch), TEST(test_pdptes), TEST(test_pdptes_in_use),
+		TEST(test_race), TEST(test_endless_race), TEST(test_pkeys), TEST(test_bad_tables),
+		TEST(test_no_paging), TEST(test_fetch), TEST(test_refetch), TEST(test_pdptes),
+		TEST(test_pdptes_in_use),
 	};
 
 	return cmocka_run_group_tests_name("mmu_gwalk", tests, NULL, NULL);

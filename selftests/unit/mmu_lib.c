@@ -138,6 +138,11 @@ bool unit_need_resched(void)
 	return unit.resched;
 }
 
+bool unit_fatal_signal(void)
+{
+	return unit.killed;
+}
+
 void unit_cond_resched_lock(struct unit_lock *lock)
 {
 	spin_unlock(lock);

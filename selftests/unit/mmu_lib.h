@@ -26,6 +26,7 @@
  * @cmpxchg_hook: called before an exchange in guest memory
  * @resched_hook: called while the lock is dropped
  * @resched: answer of need_resched()
+ * @killed: answer of fatal_signal_pending()
  * @alloc_left: table pages until allocation fails, -1 never
  * @tables: table pages in use
  * @flushes: remote flushes so far
@@ -48,6 +49,7 @@ struct unit_world {
 	void (*cmpxchg_hook)(gpa_t gpa);
 	void (*resched_hook)(void);
 	bool resched;
+	bool killed;
 	int alloc_left;
 	int tables;
 	int flushes;

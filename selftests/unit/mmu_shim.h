@@ -138,7 +138,11 @@ static inline void spin_unlock(struct unit_lock *l)
 #define spin_needbreak(l)	(0)
 #define need_resched()		unit_need_resched()
 #define cond_resched_lock(l)	unit_cond_resched_lock(l)
+#define cond_resched()		((void)0)
+#define current			NULL
+#define fatal_signal_pending(t)	((void)(t), unit_fatal_signal())
 bool unit_need_resched(void);
+bool unit_fatal_signal(void);
 void unit_cond_resched_lock(struct unit_lock *lock);
 
 #define WARN_ON_ONCE(c)		assert(!(c))

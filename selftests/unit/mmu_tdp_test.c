@@ -284,6 +284,32 @@ static void test_zap_in_turns(void **state)
 	unit.resched_hook = NULL;
 }
 
+static int turns;
+
+static void count_turn(void)
+{
+	turns++;
+}
+
+/* Tables that hold nothing any more are no reason to keep the lock. */
+static void test_turns_in_empty_tables(void **state)
+{
+	struct umbra_memslot *slot = unit_slot(0, 0, GIB, HVA, 0);
+	const int tables = 64;
+	int i;
+
+	for (i = 0; i < tables; i++) {
+		must_map(i * 0x200 + 7, UMBRA_ACC_WRITE);
+		umbra_mmu_zap_range(vm, slot, i * 0x200 + 7, i * 0x200 + 8, true);
+	}
+	turns = 0;
+	unit.resched = true;
+	unit.resched_hook = count_turn;
+	umbra_mmu_log_start(vm, slot);
+	unit.resched_hook = NULL;
+	assert_int_equal(turns, tables - 1);
+}
+
 static void test_resize(void **state)
 {
 	struct umbra_memslot *slot = unit_slot(0, 0, 4 * GIB, HVA, 0);
@@ -512,7 +538,8 @@ int main(void)
 		TEST(test_no_slot), TEST(test_sizes), TEST(test_alignment), TEST(test_rights),
 		TEST(test_frame_errors), TEST(test_table_stock), TEST(test_invalidation),
 		TEST(test_nested_invalidations), TEST(test_zap), TEST(test_zap_frees_tables),
-		TEST(test_zap_in_turns), TEST(test_resize), TEST(test_ageing),
+		TEST(test_zap_in_turns), TEST(test_turns_in_empty_tables), TEST(test_resize),
+		TEST(test_ageing),
 		TEST(test_log_start), TEST(test_log_protect), TEST(test_log_protect_large),
 		TEST(test_log_stop), TEST(test_random), TEST(test_mutation), TEST(test_context),
 		TEST_FIVE(test_no_slot), TEST_FIVE(test_sizes), TEST_FIVE(test_zap),
