@@ -40,7 +40,7 @@ static void rep_commit(struct umbra_emul *em)
 static const struct umbra_emul_ops vcpu_ops = {
 	.read = umbra_em_read,
 	.write = umbra_em_write,
-	.cmpxchg = umbra_em_cmpxchg,
+	.update = umbra_em_cmpxchg,
 	.pio_in = umbra_em_pio_in,
 	.pio_out = umbra_em_pio_out,
 	.get_cr = umbra_em_get_cr,

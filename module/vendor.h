@@ -86,7 +86,8 @@ struct umbra_host_caps {
  *	return. Moves state as described at the top of this file.
  * @decode: translate the last exit into vcpu->exit; @interrupted holds what
  *	the entry injected, and then the event whose delivery was cut short
- *	(type NONE if none). Atomic.
+ *	(type NONE if none). An interrupt that was not taken at all goes back to
+ *	vcpu->ev.irq. Atomic.
  *
  * Events (vcpu->mutex):
  * @inject: hand @ev to the hardware for the next entry. For INT3, INTO and INT n

@@ -248,8 +248,9 @@ struct umbra_emul;
  * @write: write likewise. A write to MMIO is posted: queue it and answer OK;
  *	it is called at most once per operand part and is the last thing
  *	an instruction does that can fail. May set &umbra_emul.rep_stop
- * @cmpxchg: LOCKed update: replace @old by @new atomically; RETRY when memory
- *	no longer holds @old. @bytes is 1, 2, 4, 8 or 16. On MMIO: as @write
+ * @update: LOCKed: replace @old by @new atomically; RETRY when memory no longer
+ *	holds @old. @bytes is 1, 2, 4, 8 or 16. On MMIO: as @write. Not named
+ *	cmpxchg, which is a macro in kernels that instrument it
  * @pio_in: input *@count elements of @size bytes to @buf. May lower *@count
  *	to a smaller number (at least 1) of elements actually delivered
  * @pio_out: output likewise. Either post and answer OK, or answer IO and on
@@ -281,8 +282,8 @@ struct umbra_emul_ops {
 		    unsigned int acc);
 	int (*write)(struct umbra_emul *em, u64 linear, const void *buf, unsigned int bytes,
 		     unsigned int acc);
-	int (*cmpxchg)(struct umbra_emul *em, u64 linear, const void *old, const void *new,
-		       unsigned int bytes);
+	int (*update)(struct umbra_emul *em, u64 linear, const void *old, const void *new,
+		      unsigned int bytes);
 	int (*pio_in)(struct umbra_emul *em, u16 port, unsigned int size, void *buf,
 		      unsigned int *count);
 	int (*pio_out)(struct umbra_emul *em, u16 port, unsigned int size, const void *buf,

@@ -228,7 +228,7 @@ int emul_mem_cmpxchg(struct umbra_emul *em, unsigned int seg, u64 ea, const void
 		return r;
 	if (page_part(linear, bytes) != bytes)
 		return emul_linear_write(em, linear, new, bytes, 0);
-	return em->ops->cmpxchg(em, linear, old, new, bytes);
+	return em->ops->update(em, linear, old, new, bytes);
 }
 
 /**

@@ -147,6 +147,27 @@ static u8 svm_soft_len(u8 type, u8 vector)
 }
 
 /*
+ * A virtual interrupt that was not taken, because something else ended the guest
+ * first, is queued again. One whose delivery was cut short stays injected: the
+ * processor says so in EXITINTINFO, and QEMU's leaves V_IRQ set besides. True
+ * when that settles the matter.
+ */
+static bool svm_take_back_virq(struct umbra_vcpu *vcpu, struct umbra_event *ev)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *c = &svm->vmcb->control;
+	bool waits = c->int_ctl & V_IRQ_MASK;
+
+	svm->virq = false;
+	c->int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
+	if (waits && !(c->exit_int_info & SVM_EXITINTINFO_VALID)) {
+		vcpu->ev.irq = *ev;
+		ev->type = UMBRA_EVENT_NONE;
+	}
+	return waits;
+}
+
+/*
  * An event whose delivery was cut short is given back to be injected again.
  * The guest's own INT3, INTO and INT n are not: RIP is still at the instruction,
  * which runs again by itself.
@@ -160,6 +181,8 @@ static void svm_decode_interrupted(struct umbra_vcpu *vcpu, struct umbra_event *
 	u8 vector = info & SVM_EXITINTINFO_VEC_MASK;
 	u8 stepped = svm->soft_len;
 
+	if (svm->virq && svm_take_back_virq(vcpu, ev))
+		return;
 	ev->type = UMBRA_EVENT_NONE;
 	svm->soft_len = 0;
 	if (likely(!(info & SVM_EXITINTINFO_VALID)))
@@ -223,6 +246,8 @@ void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
 		x->kind = UMBRA_EXIT_ENTRY_FAILED;
 		vcpu->rip -= svm->soft_len;
 		svm->soft_len = 0;
+		svm->virq = false;
+		c->int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
 		return;
 	}
 	svm_decode_interrupted(vcpu, interrupted);
@@ -244,11 +269,24 @@ static void svm_step_soft(struct umbra_vcpu *vcpu, u8 len)
 	vmcb->control.next_rip = vcpu->rip;
 }
 
+/*
+ * Interrupts go in as virtual interrupts, which the processor takes at once: they
+ * are handed over only with IF set and no shadow. QEMU's processor delivers one
+ * from EVENTINJ a second time when it is itself interrupted soon after.
+ */
 void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
 {
-	struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *c = &svm->vmcb->control;
 	u8 len = svm_soft_len(ev->type, ev->vector);
 
+	if (ev->type == UMBRA_EVENT_IRQ && (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow) {
+		svm->virq = true;
+		c->int_vector = ev->vector;
+		c->int_ctl |= V_IRQ_INJECTION_BITS_MASK;
+		svm_unintercept(svm->vmcb, INTERCEPT_VINTR);
+		return;
+	}
 	if (unlikely(len))
 		svm_step_soft(vcpu, len);
 	c->event_inj = ev->vector | ev->type << SVM_EVTINJ_TYPE_SHIFT | SVM_EVTINJ_VALID |
@@ -285,8 +323,11 @@ void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 		return;
 	svm->window = any;
 	svm->window_step = svm_step_wanted(vcpu, irq, nmi);
-	if (irq && !svm->window_step) {
-		vmcb->control.int_ctl |= V_IRQ_MASK | V_IGN_TPR_MASK | V_INTR_PRIO_MASK;
+	if (svm->virq) {
+		/* V_IRQ is in use: the next exit, the tick's at the latest, asks again. */
+		svm->window = true;
+	} else if (irq && !svm->window_step) {
+		vmcb->control.int_ctl |= V_IRQ_INJECTION_BITS_MASK;
 		vmcb->control.int_vector = 0;
 		svm_intercept(vmcb, INTERCEPT_VINTR);
 	} else {

@@ -21,6 +21,7 @@
  * @spec_ctrl_used: the guest's SPEC_CTRL may differ from 0
  * @window: some window or IRET is being waited for
  * @window_step: TF is ours: step one instruction to find a window
+ * @virq: an interrupt was handed over as virtual interrupt
  * @soft_len: bytes that RIP was stepped for a software event being injected
  * @iret_seen: the guest is at its NMI handler's IRET
  * @iret_rip: where that IRET is
@@ -39,6 +40,7 @@ struct svm_vcpu {
 	bool spec_ctrl_used;
 	bool window;
 	bool window_step;
+	bool virq;
 	u8 soft_len;
 	bool iret_seen;
 	u64 iret_rip;

@@ -320,6 +320,7 @@ void svm_vcpu_reset(struct umbra_vcpu *vcpu)
 	svm->asid_generation = 0;
 	svm->window = false;
 	svm->window_step = false;
+	svm->virq = false;
 	svm->soft_len = 0;
 	svm->iret_seen = false;
 	svm->spec_ctrl = 0;
