@@ -290,7 +290,7 @@ static void mach_rep_commit(struct umbra_emul *em)
 const struct umbra_emul_ops mach_ops = {
 	.read = mach_read,
 	.write = mach_write,
-	.cmpxchg = mach_cmpxchg,
+	.update = mach_cmpxchg,
 	.pio_in = mach_pio_in,
 	.pio_out = mach_pio_out,
 	.get_cr = mach_get_cr,

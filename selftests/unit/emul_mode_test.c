@@ -284,7 +284,7 @@ static void lock_retry(void **state)
 {
 	struct umbra_emul_ops ops = mach_ops;
 
-	ops.cmpxchg = racing_cmpxchg;
+	ops.update = racing_cmpxchg;
 	mach_init(&m, UMBRA_EMUL_LONG64);
 	m.em.ops = &ops;
 	RBX = 0x2000;

@@ -551,13 +551,17 @@ static int set_up(void **state)
 	return 0;
 }
 
-#define GROUP(table)	{ .forms = table, .nr = ARRAY_SIZE(table) }
-
 int main(void)
 {
 	static struct group groups[] = {
-		GROUP(alu_forms), GROUP(shift_forms), GROUP(mul_forms), GROUP(bit_forms),
-		GROUP(mov_forms), GROUP(string_forms), GROUP(branch_forms), GROUP(vector_forms),
+		{ .forms = alu_forms, .nr = ARRAY_SIZE(alu_forms) },
+		{ .forms = shift_forms, .nr = ARRAY_SIZE(shift_forms) },
+		{ .forms = mul_forms, .nr = ARRAY_SIZE(mul_forms) },
+		{ .forms = bit_forms, .nr = ARRAY_SIZE(bit_forms) },
+		{ .forms = mov_forms, .nr = ARRAY_SIZE(mov_forms) },
+		{ .forms = string_forms, .nr = ARRAY_SIZE(string_forms) },
+		{ .forms = branch_forms, .nr = ARRAY_SIZE(branch_forms) },
+		{ .forms = vector_forms, .nr = ARRAY_SIZE(vector_forms) },
 	};
 	const struct CMUnitTest tests[] = {
 		{ "alu", run_group, NULL, NULL, &groups[0] },
