@@ -294,6 +294,16 @@ void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
 	c->event_inj_err = ev->error;
 }
 
+/* Another interrupt waits behind this one, and its window needs V_IRQ. */
+static void svm_virq_to_eventinj(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *c = &svm->vmcb->control;
+
+	svm->virq = false;
+	c->event_inj = c->int_vector | SVM_EVTINJ_TYPE_INTR | SVM_EVTINJ_VALID;
+	c->event_inj_err = 0;
+}
+
 /* Does a step of one instruction lead to the window? Not with an event under way. */
 static bool svm_step_wanted(const struct umbra_vcpu *vcpu, bool irq, bool nmi)
 {
@@ -323,14 +333,13 @@ void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 		return;
 	svm->window = any;
 	svm->window_step = svm_step_wanted(vcpu, irq, nmi);
-	if (svm->virq) {
-		/* V_IRQ is in use: the next exit, the tick's at the latest, asks again. */
-		svm->window = true;
-	} else if (irq && !svm->window_step) {
+	if (svm->virq && irq)
+		svm_virq_to_eventinj(svm);
+	if (irq && !svm->window_step) {
 		vmcb->control.int_ctl |= V_IRQ_INJECTION_BITS_MASK;
 		vmcb->control.int_vector = 0;
 		svm_intercept(vmcb, INTERCEPT_VINTR);
-	} else {
+	} else if (!svm->virq) {
 		vmcb->control.int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
 		svm_unintercept(vmcb, INTERCEPT_VINTR);
 	}
