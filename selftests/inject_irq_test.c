@@ -65,6 +65,45 @@ TEST_F(irq, each_vector)
 	ASSERT_EQ(256 - 32, self->uc.arg[1]);
 }
 
+/* Delivered twice, or with IF clear, shows as a handler inside of itself. */
+static u64 inside, nested;
+
+static void slow_count(struct ut_ex_regs *regs)
+{
+	int i;
+
+	ut_write_once(nested, ut_read_once(nested) + ut_read_once(inside));
+	ut_write_once(inside, 1);
+	for (i = 0; i < 100000; i++)
+		asm volatile("" : : : "memory");
+	ut_write_once(inside, 0);
+	ut_write_once(hits, ut_read_once(hits) + 1);
+}
+
+static void guest_nested(void)
+{
+	guest_sti();
+	for (;;)
+		guest_sync_args(1, ut_read_once(hits), ut_read_once(nested), 0);
+}
+
+#define MANY 1000
+
+TEST_F(irq, exactly_once)
+{
+	int i;
+
+	ut_set_handler(self->vcpu->vm, 0x50, slow_count);
+	ut_restart(self->vcpu, guest_nested);
+	ASSERT_EQ(UT_SYNC, ut_next(self->vcpu, &self->uc));
+	for (i = 1; i <= MANY; i++) {
+		interrupt(self->vcpu, 0x50);
+		ASSERT_EQ(UT_SYNC, ut_next(self->vcpu, &self->uc));
+		ASSERT_EQ(i, self->uc.arg[1]);
+		ASSERT_EQ(0, self->uc.arg[2]);
+	}
+}
+
 TEST_F(irq, visible_in_state)
 {
 	struct kvm_vcpu_events ev;
