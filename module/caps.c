@@ -54,6 +54,7 @@ static bool always_offered(long cap)
 	case KVM_CAP_ENABLE_CAP_VM:
 	case KVM_CAP_CHECK_EXTENSION_VM:
 	case KVM_CAP_SYS_ATTRIBUTES:
+	case KVM_CAP_BINARY_STATS_FD:
 		return true;
 	/*
 	 * The calls are there and answer what they answer on KVM in a VM without

@@ -22,6 +22,10 @@
 			 X86_CR0_PG)
 #define CR0_LOADS_PDPTES	(X86_CR0_CD | X86_CR0_NW | X86_CR0_PG)
 #define CR4_LOADS_PDPTES	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
+#define CR0_TRANSLATION		(X86_CR0_PG | X86_CR0_WP)
+#define CR4_TRANSLATION		(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_LA57 |	\
+				 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE | X86_CR4_PCIDE)
+#define EFER_TRANSLATION	(EFER_NX | EFER_LMA)
 #define CR3_NOFLUSH		BIT_ULL(63)
 #define CR3_PCID		0xfffULL
 
@@ -59,10 +63,12 @@ u64 umbra_cr4_allowed(const struct umbra_vcpu *vcpu)
 	return vcpu->cpuid.cr4_allowed;
 }
 
-static void crs_changed(struct umbra_vcpu *vcpu)
+/* @translation: a bit changed on which the meaning of tables or TLB entries depends. */
+static void crs_changed(struct umbra_vcpu *vcpu, bool translation)
 {
 	umbra_vendor->sync_crs(vcpu);
-	umbra_mmu_context_changed(vcpu);
+	if (translation)
+		umbra_mmu_context_changed(vcpu);
 }
 
 /* The registers that decide the paging mode, to go back to on a refusal. */
@@ -167,7 +173,7 @@ int umbra_set_cr0(struct umbra_vcpu *vcpu, u64 value)
 	if (changed & CR0_LOADS_PDPTES)
 		err = reload_pdptes(vcpu, &old);
 	if (!err && changed)
-		crs_changed(vcpu);
+		crs_changed(vcpu, changed & CR0_TRANSLATION);
 	return err;
 }
 
@@ -182,10 +188,11 @@ u64 umbra_cr3_reserved(const struct umbra_vcpu *vcpu)
 
 int umbra_set_cr3(struct umbra_vcpu *vcpu, u64 value)
 {
+	bool noflush = (vcpu->cr4 & X86_CR4_PCIDE) && (value & CR3_NOFLUSH);
 	struct paging_state old;
 	int err;
 
-	if (vcpu->cr4 & X86_CR4_PCIDE)
+	if (noflush)
 		value &= ~CR3_NOFLUSH;
 	if (umbra_is_long_mode(vcpu)) {
 		if (value & umbra_cr3_reserved(vcpu))
@@ -196,9 +203,11 @@ int umbra_set_cr3(struct umbra_vcpu *vcpu, u64 value)
 	remember(vcpu, &old);
 	vcpu->cr3 = value;
 	err = reload_pdptes(vcpu, &old);
-	if (!err)
-		crs_changed(vcpu);
-	return err;
+	if (err)
+		return err;
+	umbra_vendor->sync_crs(vcpu);
+	umbra_mmu_new_cr3(vcpu, noflush);
+	return 0;
 }
 
 static int cr4_transition_valid(const struct umbra_vcpu *vcpu, u64 value)
@@ -234,7 +243,7 @@ int umbra_set_cr4(struct umbra_vcpu *vcpu, u64 value)
 		err = reload_pdptes(vcpu, &old);
 	if (err || !changed)
 		return err;
-	crs_changed(vcpu);
+	crs_changed(vcpu, changed & CR4_TRANSLATION);
 	if (changed & (X86_CR4_OSXSAVE | X86_CR4_PKE))
 		umbra_cpuid_update_dynamic(vcpu);
 	return 0;
@@ -254,11 +263,14 @@ int umbra_set_cr8(struct umbra_vcpu *vcpu, u64 value)
 /* LMA follows LME and PG alone; whatever a write says about it is ignored. */
 static void store_efer(struct umbra_vcpu *vcpu, u64 value)
 {
+	u64 changed;
+
 	value = (value & ~(u64)EFER_LMA) | (vcpu->efer & EFER_LMA);
-	if (vcpu->efer == value)
+	changed = vcpu->efer ^ value;
+	if (!changed)
 		return;
 	vcpu->efer = value;
-	crs_changed(vcpu);
+	crs_changed(vcpu, changed & EFER_TRANSLATION);
 }
 
 int umbra_set_efer(struct umbra_vcpu *vcpu, u64 value)

@@ -14,6 +14,7 @@
 #include "cpuid.h"
 #include "dev.h"
 #include "fpu.h"
+#include "mode.h"
 #include "msr.h"
 #include "vendor.h"
 #include "vm.h"
@@ -23,8 +24,8 @@ static int dev_get_info(void __user *user)
 	struct umbra_info info = {
 		.api_version = UMBRA_API_VERSION,
 		.vendor = strcmp(umbra_vendor->name, "svm") ? UMBRA_VENDOR_VMX : UMBRA_VENDOR_SVM,
-		.mmu_modes = UMBRA_MMU_MODE_NESTED,
-		.mmu_mode = UMBRA_MMU_MODE_NESTED,
+		.mmu_modes = umbra_mode_bits(),
+		.mmu_mode = umbra_mode_to_bit(umbra_mode_default()),
 		.features = (umbra_caps.nested ? UMBRA_FEATURE_NESTED : 0) |
 			    (umbra_caps.nested_1g ? UMBRA_FEATURE_NESTED_1G : 0) |
 			    (umbra_caps.insn_len ? UMBRA_FEATURE_INSN_LEN : 0) |
@@ -36,6 +37,24 @@ static int dev_get_info(void __user *user)
 	};
 
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static int dev_create_vm(const void __user *user)
+{
+	struct umbra_create_vm args;
+	enum umbra_mmu_mode mode;
+
+	if (copy_from_user(&args, user, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || memchr_inv(args.reserved, 0, sizeof(args.reserved)))
+		return -EINVAL;
+	if (!args.mmu_mode)
+		mode = umbra_mode_default();
+	else if (!umbra_mode_from_bit(args.mmu_mode, &mode))
+		return -EINVAL;
+	if (!umbra_mode_offered(mode))
+		return -EOPNOTSUPP;
+	return umbra_vm_create_fd(mode);
 }
 
 /* Attributes of the system: only the XSAVE components a guest may be given. */
@@ -67,7 +86,7 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_GET_API_VERSION:
 		return arg ? -EINVAL : KVM_API_VERSION;
 	case KVM_CREATE_VM:
-		return umbra_vm_create_fd(arg);
+		return arg ? -EINVAL : umbra_vm_create_fd(umbra_mode_default());
 	case KVM_CHECK_EXTENSION:
 		return umbra_check_extension(arg);
 	case KVM_GET_VCPU_MMAP_SIZE:
@@ -91,6 +110,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return dev_attr(user, false);
 	case UMBRA_GET_INFO:
 		return dev_get_info(user);
+	case UMBRA_CREATE_VM:
+		return dev_create_vm(user);
 	default:
 		return -ENOTTY;
 	}

@@ -9,17 +9,22 @@
  * space at any time: answers are copied once, sizes are kept here.
  */
 #include <linux/kvm.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include "debug.h"
 #include "emulate_internal.h"
 #include "event.h"
 #include "exit.h"
+#include "mmu/mmu.h"
 #include "vcpu.h"
 #include "vendor.h"
 
 /* Iterations of a REP instruction before signals and interrupts are looked at. */
 #define REP_BATCH	256
+/* Attempts of the guest at a write to its tables that nothing else gets ahead with. */
+#define MAX_NATIVE	64
 /* Attempts of a LOCKed update against other vCPUs before the guest takes over. */
 #define MAX_TRIES	16
 
@@ -60,6 +65,7 @@ static const struct umbra_emul_ops vcpu_ops = {
 	.rdpmc = umbra_em_rdpmc,
 	.get_vec = umbra_em_get_vec,
 	.set_vec = umbra_em_set_vec,
+	.invpcid = umbra_em_invpcid,
 	.hook = umbra_em_hook,
 	.rep_commit = rep_commit,
 };
@@ -109,7 +115,8 @@ static bool stepping(const struct umbra_vcpu *vcpu, u64 rflags)
 	return (rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP);
 }
 
-static void fill_context(struct umbra_vcpu *vcpu)
+/* Without @all only what addresses depend on: in 64-bit code not all segments. */
+static void fill_context(struct umbra_vcpu *vcpu, bool all)
 {
 	const struct umbra_exit *exit = &vcpu->exit;
 	struct umbra_emul *em = &vcpu->emu->em;
@@ -119,7 +126,7 @@ static void fill_context(struct umbra_vcpu *vcpu)
 	memcpy(em->gpr, vcpu->gpr, sizeof(em->gpr));
 	em->rip = vcpu->rip;
 	em->rflags = vcpu->rflags;
-	umbra_em_load_segments(vcpu, em);
+	umbra_em_load_segments(vcpu, em, all || !exit->code64);
 	em->mode = umbra_emul_mode_of(vcpu->cr0, vcpu->efer, vcpu->rflags,
 				      &em->seg[UMBRA_EMUL_CS]);
 	em->cpl = umbra_vendor->cpl(vcpu);
@@ -129,7 +136,7 @@ static void fill_context(struct umbra_vcpu *vcpu)
 	 * the next exit: what runs the instruction again checks where RIP is.
 	 */
 	em->nr_bytes = 0;
-	if (exit->kind == UMBRA_EXIT_FAULT && exit->insn_bytes) {
+	if (exit->insn_bytes) {
 		em->nr_bytes = min_t(u8, exit->insn_bytes, sizeof(em->bytes));
 		memcpy(em->bytes, exit->insn, em->nr_bytes);
 	}
@@ -145,12 +152,12 @@ static void store_context(struct umbra_vcpu *vcpu)
 	vcpu->rflags = em->rflags;
 }
 
-static int run_once(struct umbra_vcpu *vcpu)
+static void begin_run(struct umbra_vcpu *vcpu)
 {
 	struct umbra_emulation *emu = vcpu->emu;
-	int r;
 
 	emu->error = 0;
+	emu->xlat.page = 1;
 	emu->ask = UMBRA_ASK_NOTHING;
 	emu->halt = false;
 	emu->tpr_lowered = false;
@@ -159,7 +166,15 @@ static int run_once(struct umbra_vcpu *vcpu)
 	emu->writes.nr = 0;
 	emu->writes.pos = 0;
 	emu->out.count = 0;
-	fill_context(vcpu);
+}
+
+static int run_once(struct umbra_vcpu *vcpu)
+{
+	struct umbra_emulation *emu = vcpu->emu;
+	int r;
+
+	begin_run(vcpu);
+	fill_context(vcpu, true);
 	r = umbra_emul_decode(&emu->em);
 	if (r == UMBRA_EMUL_DONE)
 		r = umbra_emul_exec(&emu->em);
@@ -246,6 +261,27 @@ static int faulted(struct umbra_vcpu *vcpu)
 	return UMBRA_CONTINUE;
 }
 
+/*
+ * The page is no longer traced, and the guest writes it itself. Where it is part
+ * of the tables that lead to the instruction, it is traced again before the
+ * instruction gets that far: with nothing changed the attempts are counted.
+ */
+static bool retry_natively(struct umbra_vcpu *vcpu)
+{
+	struct umbra_native *native = &vcpu->emu->native;
+	u64 rip = umbra_emulate_linear_rip(vcpu), sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vcpu->gpr); i++)
+		sum = sum * 31 + vcpu->gpr[i];
+	if (native->rip != rip || native->last != native->gpa || native->sum != sum)
+		native->tries = 0;
+	native->rip = rip;
+	native->last = native->gpa;
+	native->sum = sum;
+	return native->tries++ < MAX_NATIVE && umbra_mmu_unprotect(vcpu, native->gpa);
+}
+
 static int unhandled(struct umbra_vcpu *vcpu)
 {
 	const struct umbra_emulation *emu = vcpu->emu;
@@ -253,6 +289,8 @@ static int unhandled(struct umbra_vcpu *vcpu)
 	forget_answers(vcpu->emu);
 	if (emu->error)
 		return emu->error;
+	if (emu->native.gpa != UMBRA_INVALID_GPA && retry_natively(vcpu))
+		return UMBRA_CONTINUE;
 	return umbra_exit_emulation_failure(vcpu, emu->em.bytes, emu->em.nr_bytes);
 }
 
@@ -332,8 +370,76 @@ static int run_emulator(struct umbra_vcpu *vcpu)
  */
 int umbra_emulate(struct umbra_vcpu *vcpu)
 {
+	vcpu->emu->native.gpa = UMBRA_INVALID_GPA;
 	forget_answers(vcpu->emu);
 	return run_emulator(vcpu);
+}
+
+/**
+ * umbra_emulate_write() - emulate the instruction at RIP, which writes a traced page
+ * @vcpu: as umbra_emulate()
+ * @gpa: an address in that page
+ *
+ * What the emulator does not know the guest does itself, on a page that is not
+ * traced any more.
+ * Return: as umbra_emulate().
+ */
+int umbra_emulate_write(struct umbra_vcpu *vcpu, gpa_t gpa)
+{
+	vcpu->emu->native.gpa = gpa;
+	forget_answers(vcpu->emu);
+	return run_emulator(vcpu);
+}
+
+static bool plain_source(const struct umbra_emul_operand *o)
+{
+	return o->kind == UMBRA_EMUL_OPND_NONE || o->kind == UMBRA_EMUL_OPND_IMM ||
+	       o->kind == UMBRA_EMUL_OPND_REG || o->kind == UMBRA_EMUL_OPND_REG_HIGH;
+}
+
+/*
+ * Is this one of the instructions that kernels write table entries with: from
+ * general registers to one place in memory, which is the last thing it does?
+ * Not groups with far calls and system registers.
+ */
+static bool plain_write(const struct umbra_emul_insn *insn)
+{
+	if (insn->dst.kind != UMBRA_EMUL_OPND_MEM || insn->rep || !insn->mem_bytes ||
+	    offset_in_page(insn->linear) + insn->mem_bytes > PAGE_SIZE)
+		return false;
+	if ((insn->map == 0 && insn->opcode == 0xff) || (insn->map == 1 && insn->opcode <= 1))
+		return false;
+	return plain_source(&insn->src) && plain_source(&insn->src2);
+}
+
+/**
+ * umbra_emulate_write_atomic() - umbra_emulate_write() for frequent cases, in atomic context
+ * @vcpu: virtual processor, mutex held, not in the guest
+ *
+ * Context: inside an SRCU read section of the VM; does not sleep.
+ * Return: UMBRA_CONTINUE, UMBRA_TO_USER, or UMBRA_SLOW with nothing changed.
+ */
+int umbra_emulate_write_atomic(struct umbra_vcpu *vcpu)
+{
+	struct umbra_emulation *emu = vcpu->emu;
+	int r;
+
+	if (stepping(vcpu, vcpu->rflags))
+		return UMBRA_SLOW;
+	forget_answers(emu);
+	begin_run(vcpu);
+	fill_context(vcpu, false);
+	emu->atomic = true;
+	pagefault_disable();
+	r = umbra_emul_decode(&emu->em);
+	if (r == UMBRA_EMUL_DONE)
+		r = plain_write(&emu->em.insn) ? umbra_emul_exec(&emu->em) : UMBRA_EMUL_UNHANDLED;
+	pagefault_enable();
+	emu->atomic = false;
+	if (r != UMBRA_EMUL_DONE)
+		return UMBRA_SLOW;
+	store_context(vcpu);
+	return committed(vcpu);
 }
 
 /**
@@ -367,7 +473,8 @@ int umbra_insn_length(struct umbra_vcpu *vcpu)
 
 	forget_answers(emu);
 	emu->error = 0;
-	fill_context(vcpu);
+	emu->xlat.page = 1;
+	fill_context(vcpu, true);
 	switch (umbra_emul_decode(&emu->em)) {
 	case UMBRA_EMUL_DONE:
 		return emu->em.insn.len;

@@ -20,6 +20,10 @@ void umbra_emulate_destroy(struct umbra_vcpu *vcpu);
  * KVM_EXIT_MMIO, KVM_EXIT_IO, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_DEBUG...).
  */
 int umbra_emulate(struct umbra_vcpu *vcpu);
+/* The same for an instruction that writes the traced page at @gpa. */
+int umbra_emulate_write(struct umbra_vcpu *vcpu, gpa_t gpa);
+/* The same for plain stores, without sleeping: UMBRA_SLOW when that is not possible. */
+int umbra_emulate_write_atomic(struct umbra_vcpu *vcpu);
 /* Port access of vcpu->exit.io. Same returns; UMBRA_SLOW when @atomic cannot. */
 int umbra_pio_exit(struct umbra_vcpu *vcpu, bool atomic);
 /*

@@ -60,10 +60,41 @@ enum umbra_ask {
 };
 
 /**
+ * struct umbra_xlat - the last translation made for the current instruction
+ * @page: linear address of the page; odd when there is none
+ * @access: UMBRA_ACC_* that it was made for
+ * @gpa: where it leads
+ */
+struct umbra_xlat {
+	u64 page;
+	u32 access;
+	gpa_t gpa;
+};
+
+/**
+ * struct umbra_native - writes to traced pages that the emulator cannot do
+ * @gpa: the page that the current emulation was called for, or UMBRA_INVALID_GPA
+ * @rip: where the guest was last told to do it itself
+ * @last: what it was to write there
+ * @sum: digest of the registers then
+ * @tries: how often in exactly that state
+ */
+struct umbra_native {
+	gpa_t gpa;
+	u64 rip;
+	gpa_t last;
+	u64 sum;
+	unsigned int tries;
+};
+
+/**
  * struct umbra_emulation - emulation state of one vCPU; vcpu->mutex
  * @em: the emulator's context, refilled for every run of it
+ * @xlat: last translation, for this run of the emulator
+ * @native: what to do when the emulator does not know a write to a traced page
  * @error: host error met by a callback, 0 if none
  * @ask: what user space must answer before the instruction can go on
+ * @atomic: the emulator runs where it must not sleep, and reaches memory only
  * @halt: the instruction was HLT
  * @tpr_lowered: CR8 went down: user space's interrupt controller may have work
  * @step: single-step traps of the instruction are due once user space is served
@@ -79,8 +110,11 @@ enum umbra_ask {
  */
 struct umbra_emulation {
 	struct umbra_emul em;
+	struct umbra_xlat xlat;
+	struct umbra_native native;
 	int error;
 	enum umbra_ask ask;
+	bool atomic;
 	bool halt;
 	bool tpr_lowered;
 	bool step;
@@ -131,7 +165,7 @@ int umbra_em_cmpxchg(struct umbra_emul *em, u64 linear, const void *old, const v
 		     unsigned int bytes);
 
 /* emulate_state.c: registers and everything else */
-void umbra_em_load_segments(struct umbra_vcpu *vcpu, struct umbra_emul *em);
+void umbra_em_load_segments(struct umbra_vcpu *vcpu, struct umbra_emul *em, bool all);
 int umbra_em_get_cr(struct umbra_emul *em, unsigned int nr, u64 *val);
 int umbra_em_set_cr(struct umbra_emul *em, unsigned int nr, u64 val);
 int umbra_em_get_dr(struct umbra_emul *em, unsigned int nr, u64 *val);
@@ -151,6 +185,7 @@ int umbra_em_rdpmc(struct umbra_emul *em, u32 index, u64 *val);
 int umbra_em_get_vec(struct umbra_emul *em, unsigned int nr, void *buf, unsigned int bytes);
 int umbra_em_set_vec(struct umbra_emul *em, unsigned int nr, const void *buf,
 		     unsigned int bytes, bool zero_upper);
+int umbra_em_invpcid(struct umbra_emul *em, unsigned int type, u64 pcid, u64 linear);
 int umbra_em_hook(struct umbra_emul *em, enum umbra_emul_hook what, u64 arg);
 
 /* pio.c: port callbacks, and the run page's part in them */

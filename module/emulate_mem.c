@@ -4,9 +4,11 @@
  *
  * MMIO reads are answered by listeners in the kernel or by user space, and
  * replayed from a log when the instruction runs again; MMIO writes are queued
- * here and handed to user space by emulate.c. Must not touch the run page.
+ * here and handed to user space by emulate.c. The MMU hears of every access to
+ * RAM, as it traces the guest's tables. Must not touch the run page.
  */
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 #include "emulate_internal.h"
 #include "guest_mem.h"
@@ -30,15 +32,47 @@ static u32 walk_access(const struct umbra_emul *em, unsigned int acc, bool write
 	return access;
 }
 
+/*
+ * Within one instruction the last translation holds for the same page, as a
+ * TLB entry would. One for writing serves for reading, not the reverse.
+ */
+static bool translated(const struct umbra_emulation *emu, u64 linear, u32 access, gpa_t *gpa)
+{
+	u32 as_write = access & UMBRA_ACC_READ ? access ^ (UMBRA_ACC_READ | UMBRA_ACC_WRITE) :
+						 access;
+
+	if (emu->xlat.page != (linear & PAGE_MASK))
+		return false;
+	if (access != emu->xlat.access && as_write != emu->xlat.access)
+		return false;
+	*gpa = emu->xlat.gpa | offset_in_page(linear);
+	return true;
+}
+
+static void remember(struct umbra_emulation *emu, u64 linear, u32 access, gpa_t gpa)
+{
+	emu->xlat.page = linear & PAGE_MASK;
+	emu->xlat.access = access;
+	emu->xlat.gpa = gpa & PAGE_MASK;
+}
+
 /* Guest tables that lie in no memory leave the access without an answer. */
 static int translate(struct umbra_emul *em, u64 linear, u32 access, bool set_ad, gpa_t *gpa)
 {
+	struct umbra_emulation *emu = em_vcpu(em)->emu;
 	struct umbra_walk w = {};
-	int r = umbra_mmu_walk(em_vcpu(em), linear, access, set_ad, &w);
+	int r;
 
-	*gpa = w.gpa;
-	if (!r)
+	if (translated(emu, linear, access, gpa))
 		return UMBRA_EMUL_OK;
+	r = umbra_mmu_walk(em_vcpu(em), linear, access, set_ad, &w);
+	*gpa = w.gpa;
+	if (!r) {
+		/* A probe leaves accessed and dirty bits to the access itself. */
+		if (set_ad)
+			remember(emu, linear, access, w.gpa);
+		return UMBRA_EMUL_OK;
+	}
 	if (r != -EFAULT)
 		return umbra_emulate_host_error(em, r);
 	if (w.bad_gpa)
@@ -79,6 +113,8 @@ static int mmio_read(struct umbra_vcpu *vcpu, gpa_t gpa, void *buf, unsigned int
 	unsigned int len;
 	int r;
 
+	if (vcpu->emu->atomic)
+		return UMBRA_EMUL_UNHANDLED;
 	for (; bytes; bytes -= len, gpa += len, buf += len) {
 		len = min(bytes, 8u);
 		r = mmio_read_part(vcpu, gpa, buf, len);
@@ -94,7 +130,7 @@ static int mmio_write(struct umbra_emul *em, gpa_t gpa, const void *buf, unsigne
 	struct umbra_mmio_list *queue = &vcpu->emu->writes;
 	unsigned int len;
 
-	if (queue->nr + DIV_ROUND_UP(bytes, 8) > UMBRA_MMIO_PARTS)
+	if (vcpu->emu->atomic || queue->nr + DIV_ROUND_UP(bytes, 8) > UMBRA_MMIO_PARTS)
 		return UMBRA_EMUL_UNHANDLED;
 	for (; bytes; bytes -= len, gpa += len, buf += len) {
 		struct umbra_mmio_part *part = &queue->part[queue->nr];
@@ -124,6 +160,7 @@ int umbra_em_read(struct umbra_emul *em, u64 linear, void *buf, unsigned int byt
 	if (r != UMBRA_EMUL_OK || probe)
 		return r;
 	if (umbra_gfn_to_slot(vcpu->vm, gpa_to_gfn(gpa))) {
+		umbra_mmu_guest_read(vcpu, gpa, bytes);
 		r = umbra_gpa_read(vcpu->vm, gpa, buf, bytes);
 		if (!r)
 			return UMBRA_EMUL_OK;
@@ -156,12 +193,14 @@ static int write_failed(struct umbra_emul *em, int error, gpa_t gpa, const void 
 
 static int write_gpa(struct umbra_emul *em, gpa_t gpa, const void *buf, unsigned int bytes)
 {
-	struct umbra_vm *vm = em_vcpu(em)->vm;
+	struct umbra_vcpu *vcpu = em_vcpu(em);
 	int r;
 
-	if (!writable_memory(vm, gpa))
+	if (!writable_memory(vcpu->vm, gpa))
 		return mmio_write(em, gpa, buf, bytes);
-	r = umbra_gpa_write(vm, gpa, buf, bytes);
+	umbra_mmu_guest_write(vcpu, gpa, buf, bytes, false);
+	r = umbra_gpa_write(vcpu->vm, gpa, buf, bytes);
+	umbra_mmu_guest_write(vcpu, gpa, buf, bytes, true);
 	return r ? write_failed(em, r, gpa, buf, bytes) : UMBRA_EMUL_OK;
 }
 
@@ -182,8 +221,10 @@ static int cmpxchg_unaligned(struct umbra_emul *em, gpa_t gpa, const void *old,
 			     const void *new, unsigned int bytes)
 {
 	u8 now[16];
-	int r = umbra_gpa_read(em_vcpu(em)->vm, gpa, now, bytes);
+	int r;
 
+	umbra_mmu_guest_read(em_vcpu(em), gpa, bytes);
+	r = umbra_gpa_read(em_vcpu(em)->vm, gpa, now, bytes);
 	if (r)
 		return write_failed(em, r, gpa, new, bytes);
 	if (memcmp(now, old, bytes))
@@ -194,7 +235,7 @@ static int cmpxchg_unaligned(struct umbra_emul *em, gpa_t gpa, const void *old,
 int umbra_em_cmpxchg(struct umbra_emul *em, u64 linear, const void *old, const void *new,
 		     unsigned int bytes)
 {
-	struct umbra_vm *vm = em_vcpu(em)->vm;
+	struct umbra_vcpu *vcpu = em_vcpu(em);
 	u8 expect[16];
 	gpa_t gpa;
 	int r;
@@ -204,13 +245,15 @@ int umbra_em_cmpxchg(struct umbra_emul *em, u64 linear, const void *old, const v
 	r = translate(em, linear, walk_access(em, 0, true), true, &gpa);
 	if (r != UMBRA_EMUL_OK)
 		return r;
-	if (!writable_memory(vm, gpa))
+	if (!writable_memory(vcpu->vm, gpa))
 		return mmio_write(em, gpa, new, bytes);
 	if (gpa & (bytes - 1))
 		return cmpxchg_unaligned(em, gpa, old, new, bytes);
 	memcpy(expect, old, bytes);
-	r = umbra_gpa_cmpxchg(vm, gpa, expect, new, bytes);
+	umbra_mmu_guest_write(vcpu, gpa, new, bytes, false);
+	r = umbra_gpa_cmpxchg(vcpu->vm, gpa, expect, new, bytes);
 	if (r == -EAGAIN)
 		return UMBRA_EMUL_RETRY;
+	umbra_mmu_guest_write(vcpu, gpa, new, bytes, true);
 	return r ? write_failed(em, r, gpa, new, bytes) : UMBRA_EMUL_OK;
 }

@@ -47,16 +47,18 @@ static void read_segment(struct umbra_vcpu *vcpu, unsigned int nr, struct umbra_
 }
 
 /**
- * umbra_em_load_segments() - fill the emulator's six segment registers
+ * umbra_em_load_segments() - fill the emulator's segment registers
  * @vcpu: virtual processor, mutex held
  * @em: context to fill
+ * @all: all six, else those that count for addresses in 64-bit code
  */
-void umbra_em_load_segments(struct umbra_vcpu *vcpu, struct umbra_emul *em)
+void umbra_em_load_segments(struct umbra_vcpu *vcpu, struct umbra_emul *em, bool all)
 {
 	unsigned int nr;
 
 	for (nr = 0; nr < UMBRA_EMUL_NR_SEGS; nr++)
-		read_segment(vcpu, nr, &em->seg[nr]);
+		if (all || nr == UMBRA_EMUL_CS || nr >= UMBRA_EMUL_FS)
+			read_segment(vcpu, nr, &em->seg[nr]);
 }
 
 int umbra_em_get_segment(struct umbra_emul *em, unsigned int nr, struct umbra_emul_seg *seg)
@@ -265,6 +267,12 @@ int umbra_em_set_vec(struct umbra_emul *em, unsigned int nr, const void *buf,
 		bytes = sizeof(wide);
 	if (umbra_fpu_write_vec(em_vcpu(em), nr, wide, bytes))
 		return UMBRA_EMUL_UNHANDLED;
+	return UMBRA_EMUL_OK;
+}
+
+int umbra_em_invpcid(struct umbra_emul *em, unsigned int type, u64 pcid, u64 linear)
+{
+	umbra_mmu_invpcid(em_vcpu(em), type, pcid, linear);
 	return UMBRA_EMUL_OK;
 }
 

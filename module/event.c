@@ -54,6 +54,26 @@ static struct umbra_event *current_exception(struct umbra_events *ev)
 	return NULL;
 }
 
+/*
+ * An exception struck while something else was on its way in, and goes first.
+ * What came from outside waits again: an interrupt for IF, which the exception's
+ * gate may have cleared, an NMI for the IRET, so that a fault of the NMI's own
+ * delivery can be handled first. A software interrupt's instruction runs again
+ * by itself.
+ */
+static void put_back_injected(struct umbra_events *ev)
+{
+	switch (ev->injected.type) {
+	case UMBRA_EVENT_IRQ:
+		ev->irq = ev->injected;
+		break;
+	case UMBRA_EVENT_NMI:
+		ev->nmi_pending++;
+		break;
+	}
+	ev->injected = UMBRA_NO_EVENT;
+}
+
 /* The rules of the chapter on #DF: two contributory ones, or any after #PF. */
 static void queue(struct umbra_vcpu *vcpu, const struct umbra_event *new)
 {
@@ -63,6 +83,7 @@ static void queue(struct umbra_vcpu *vcpu, const struct umbra_event *new)
 
 	umbra_request(vcpu, UMBRA_REQ_EVENT);
 	if (!cur) {
+		put_back_injected(ev);
 		ev->exception = *new;
 		return;
 	}
@@ -124,6 +145,11 @@ static void queue_payload(struct umbra_vcpu *vcpu, const struct umbra_event *new
 
 void umbra_queue_pf(struct umbra_vcpu *vcpu, u64 cr2, u32 error)
 {
+	const struct umbra_event *cur = current_exception(&vcpu->ev);
+
+	/* CR2 tells of the last one, though the two become a double fault. */
+	if (cur && fault_class(cur->vector) == PAGE_FAULT)
+		vcpu->cr2 = cr2;
 	queue_payload(vcpu, &(struct umbra_event) {
 		.type = UMBRA_EVENT_EXCEPTION, .vector = PF_VECTOR,
 		.has_error = true, .error = error, .has_payload = true, .payload = cr2 });
@@ -166,13 +192,14 @@ void umbra_event_kick_nmi(struct umbra_vcpu *vcpu)
  * @vcpu: the vCPU; its mutex is held
  * @vector: interrupt vector
  *
- * Return: 0; -EINVAL for a vector above 255; -EEXIST when one is queued already.
+ * Return: 0; -EINVAL for a vector above 255; -EEXIST when one is queued already
+ * or did not get in completely: it may have to be queued again.
  */
 int umbra_event_interrupt(struct umbra_vcpu *vcpu, u32 vector)
 {
 	if (vector > 255)
 		return -EINVAL;
-	if (vcpu->ev.irq.type != UMBRA_EVENT_NONE)
+	if (vcpu->ev.irq.type != UMBRA_EVENT_NONE || vcpu->ev.injected.type == UMBRA_EVENT_IRQ)
 		return -EEXIST;
 	vcpu->ev.irq = (struct umbra_event) { .type = UMBRA_EVENT_IRQ, .vector = vector };
 	umbra_request(vcpu, UMBRA_REQ_EVENT);

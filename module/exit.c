@@ -2,14 +2,14 @@
 /*
  * What Umbra does about each kind of exit: one small handler per kind, tried
  * first in atomic context and, where that answers UMBRA_SLOW, again where it
- * may sleep. Decides from the vendor-neutral record alone; must not look at a
- * VMCB or VMCS, and enters no guest.
+ * may sleep. Exits about memory and control registers are in exit_mmu.c. Decides
+ * from the vendor-neutral record alone; must not look at a VMCB or VMCS, and
+ * enters no guest.
  */
 #include <linux/kernel.h>
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <asm/cpufeatures.h>
 #include <asm/processor-flags.h>
@@ -19,8 +19,6 @@
 #include "emulate.h"
 #include "event.h"
 #include "exit.h"
-#include "memslot.h"
-#include "mmu/mmu.h"
 #include "msr.h"
 #include "regs.h"
 #include "vcpu.h"
@@ -87,52 +85,6 @@ static int exit_nothing(struct umbra_vcpu *vcpu, bool atomic)
 	return UMBRA_CONTINUE;
 }
 
-/* The host's memory is broken there: user space gets SIGBUS, as for its own access. */
-static int poisoned(struct umbra_vcpu *vcpu)
-{
-	gfn_t gfn = gpa_to_gfn(vcpu->exit.fault.gpa);
-	const struct umbra_memslot *slot = umbra_gfn_to_slot(vcpu->vm, gfn);
-
-	if (!slot)
-		return -EFAULT;
-	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)umbra_slot_hva(slot, gfn), PAGE_SHIFT,
-			current);
-	return UMBRA_CONTINUE;
-}
-
-static int emulate_fault(struct umbra_vcpu *vcpu)
-{
-	/*
-	 * The access was made by the delivery of an event, not by the
-	 * instruction at RIP.
-	 */
-	if (vcpu->ev.injected.type != UMBRA_EVENT_NONE)
-		return umbra_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV);
-	return umbra_emulate(vcpu);
-}
-
-static int exit_fault(struct umbra_vcpu *vcpu, bool atomic)
-{
-	int r = umbra_mmu_fault(vcpu, vcpu->exit.fault.gpa, vcpu->exit.fault.access, atomic);
-
-	switch (r) {
-	case UMBRA_MMU_RETRY:
-		return UMBRA_CONTINUE;
-	case UMBRA_MMU_SLEEP:
-		return UMBRA_SLOW;
-	case UMBRA_MMU_MMIO:
-	case UMBRA_MMU_EMULATE:
-		return atomic ? UMBRA_SLOW : emulate_fault(vcpu);
-	case UMBRA_MMU_INJECT:
-		/* Only shadow tables find the guest's own faults. */
-		return umbra_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
-	case -EHWPOISON:
-		return atomic ? UMBRA_SLOW : poisoned(vcpu);
-	default:
-		return r;
-	}
-}
-
 static int exit_exception(struct umbra_vcpu *vcpu, bool atomic)
 {
 	const struct umbra_exit *exit = &vcpu->exit;
@@ -147,8 +99,7 @@ static int exit_exception(struct umbra_vcpu *vcpu, bool atomic)
 		/* The host's machine check, and the vendor gave it to the host. */
 		return UMBRA_CONTINUE;
 	case X86_TRAP_PF:
-		umbra_queue_pf(vcpu, exit->exc.payload, exit->exc.error);
-		return UMBRA_CONTINUE;
+		return umbra_exit_page_fault(vcpu, atomic);
 	default:
 		if (exit->exc.has_error)
 			umbra_queue_exception_err(vcpu, exit->exc.vector, exit->exc.error);
@@ -306,15 +257,15 @@ static int exit_unknown(struct umbra_vcpu *vcpu, bool atomic)
 
 static const exit_fn handlers[] = {
 	[UMBRA_EXIT_NOTHING] = exit_nothing,
-	[UMBRA_EXIT_FAULT] = exit_fault,
+	[UMBRA_EXIT_FAULT] = umbra_exit_fault,
 	[UMBRA_EXIT_EXCEPTION] = exit_exception,
 	[UMBRA_EXIT_IO] = umbra_pio_exit,
 	[UMBRA_EXIT_MSR] = exit_msr,
 	[UMBRA_EXIT_CPUID] = exit_cpuid,
 	[UMBRA_EXIT_HLT] = exit_hlt,
-	[UMBRA_EXIT_CR] = exit_emulate,
+	[UMBRA_EXIT_CR] = umbra_exit_cr,
 	[UMBRA_EXIT_DR] = exit_emulate,
-	[UMBRA_EXIT_INVLPG] = exit_emulate,
+	[UMBRA_EXIT_INVLPG] = umbra_exit_invlpg,
 	[UMBRA_EXIT_INVPCID] = exit_invpcid,
 	[UMBRA_EXIT_XSETBV] = exit_xsetbv,
 	[UMBRA_EXIT_WBINVD] = exit_wbinvd,
@@ -359,7 +310,13 @@ int umbra_exit_fast(struct umbra_vcpu *vcpu)
 	case UMBRA_EXIT_IO:
 		return umbra_pio_exit(vcpu, true);
 	case UMBRA_EXIT_FAULT:
-		return exit_fault(vcpu, true);
+		return umbra_exit_fault(vcpu, true);
+	case UMBRA_EXIT_EXCEPTION:
+		return exit_exception(vcpu, true);
+	case UMBRA_EXIT_CR:
+		return umbra_exit_cr(vcpu, true);
+	case UMBRA_EXIT_INVLPG:
+		return umbra_exit_invlpg(vcpu, true);
 	default:
 		return dispatch(vcpu, true);
 	}

@@ -87,7 +87,17 @@ struct umbra_exit {
 		struct {
 			u8 nr;
 			bool write;
-		} cr, dr;
+			bool has_gpr;	/* a MOV, and its register is known */
+			u8 gpr;
+		} cr;
+		struct {
+			bool has_gva;
+			gva_t gva;	/* linear address */
+		} invlpg;
+		struct {
+			u8 nr;
+			bool write;
+		} dr;
 	};
 };
 
@@ -99,6 +109,17 @@ struct umbra_exit {
 int umbra_exit_fast(struct umbra_vcpu *vcpu);
 int umbra_exit_handle(struct umbra_vcpu *vcpu);
 
+/* exit_mmu.c: second-level faults, the guest's #PF, its control registers and INVLPG. */
+int umbra_exit_fault(struct umbra_vcpu *vcpu, bool atomic);
+int umbra_exit_page_fault(struct umbra_vcpu *vcpu, bool atomic);
+int umbra_exit_cr(struct umbra_vcpu *vcpu, bool atomic);
+int umbra_exit_invlpg(struct umbra_vcpu *vcpu, bool atomic);
+
+/*
+ * The first @len (1 to 8) bytes at RIP, little-endian, perhaps more of them.
+ * False when they lie on two pages or cannot be had (now, when @atomic).
+ */
+bool umbra_peek_insn(struct umbra_vcpu *vcpu, unsigned int len, bool atomic, u64 *bytes);
 /*
  * Where the guest goes on after the instruction that caused the exit. False
  * when that is not known: then *@verdict is what the handler shall return

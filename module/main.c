@@ -11,6 +11,8 @@
 #include "dev.h"
 #include "fpu.h"
 #include "host.h"
+#include "mmu/mmu.h"
+#include "mode.h"
 #include "msr.h"
 #include "vendor.h"
 
@@ -23,9 +25,9 @@ static int __init umbra_pick_vendor(void)
 
 	umbra_vendor = &umbra_svm_ops;
 	r = umbra_vendor->probe();
-	if (r)
-		return r;
-	return umbra_vendor->setup();
+	if (!r)
+		r = umbra_mode_init();
+	return r ? r : umbra_vendor->setup();
 }
 
 static int __init umbra_init(void)
@@ -40,18 +42,23 @@ static int __init umbra_init(void)
 	r = umbra_msrs_init();
 	if (r)
 		goto teardown;
-	r = umbra_host_init();
+	r = umbra_mmu_init();
 	if (r)
 		goto teardown;
+	r = umbra_host_init();
+	if (r)
+		goto mmu_exit;
 	r = umbra_dev_register();
 	if (r)
 		goto host_exit;
-	pr_info("ready: %s, nested tables, %u address space tags\n",
-		umbra_vendor->name, umbra_caps.asids);
+	pr_info("ready: %s, mode %s, %u address space tags\n", umbra_vendor->name,
+		umbra_mode_name(umbra_mode_default()), umbra_caps.asids);
 	return 0;
 
 host_exit:
 	umbra_host_exit();
+mmu_exit:
+	umbra_mmu_exit();
 teardown:
 	umbra_vendor->teardown();
 	return r;
@@ -61,6 +68,7 @@ static void __exit umbra_exit(void)
 {
 	umbra_dev_unregister();
 	umbra_host_exit();
+	umbra_mmu_exit();
 	umbra_vendor->teardown();
 }
 

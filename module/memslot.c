@@ -78,6 +78,25 @@ struct umbra_memslot *umbra_gfn_to_slot(struct umbra_vm *vm, gfn_t gfn)
 	return READ_ONCE(slot->dying) ? NULL : slot;
 }
 
+/**
+ * umbra_gfn_to_slot_any() - find the slot at a guest frame, even a dying one
+ * @vm: the VM; inside an SRCU read section of vm->srcu
+ * @gfn: guest frame number
+ *
+ * For those who undo what was made from the slot before it began to die.
+ * Return: the slot or NULL. Any context.
+ */
+struct umbra_memslot *umbra_gfn_to_slot_any(struct umbra_vm *vm, gfn_t gfn)
+{
+	struct umbra_memslots *slots = umbra_slots(vm);
+	int i = READ_ONCE(slots->hint);
+
+	if (i < slots->count && umbra_slot_has(slots->slot[i], gfn))
+		return slots->slot[i];
+	i = slots_search(slots, gfn);
+	return i >= 0 && umbra_slot_has(slots->slot[i], gfn) ? slots->slot[i] : NULL;
+}
+
 void umbra_slot_mark_dirty(struct umbra_memslot *slot, gfn_t gfn)
 {
 	/*
@@ -206,7 +225,7 @@ static int slot_create(struct umbra_vm *vm, const struct umbra_memslot *want)
 		return -ENOMEM;
 	if ((new->flags & KVM_MEM_LOG_DIRTY_PAGES) && slot_alloc_dirty(vm, new))
 		goto free;
-	ret = umbra_mmu_slot_create(new);
+	ret = umbra_mmu_slot_create(vm, new);
 	if (ret)
 		goto free;
 	ret = -ENOMEM;
@@ -256,7 +275,7 @@ static int slot_move(struct umbra_vm *vm, struct umbra_memslot *old,
 		return -ENOMEM;
 	if (slot_inherit_dirty(vm, new, old))
 		goto free;
-	ret = umbra_mmu_slot_create(new);
+	ret = umbra_mmu_slot_create(vm, new);
 	if (ret)
 		goto free;
 	ret = -ENOMEM;
@@ -318,7 +337,8 @@ static int slot_change(struct umbra_vm *vm, struct umbra_memslot *old,
 }
 
 /* What can be judged without looking at the other slots. */
-static int region_check(const struct kvm_userspace_memory_region *mem)
+static int region_check(const struct umbra_vm *vm,
+			const struct kvm_userspace_memory_region *mem)
 {
 	u64 last;
 
@@ -334,7 +354,7 @@ static int region_check(const struct kvm_userspace_memory_region *mem)
 	if (!mem->memory_size)
 		return 0;
 	if (check_add_overflow(mem->guest_phys_addr, mem->memory_size - 1, &last) ||
-	    gpa_to_gfn(last) > umbra_mmu_max_gfn())
+	    gpa_to_gfn(last) > umbra_mmu_max_gfn(vm))
 		return -EINVAL;
 	return 0;
 }
@@ -358,7 +378,7 @@ int umbra_set_memory_region(struct umbra_vm *vm, const struct kvm_userspace_memo
 		.id = mem->slot,
 	};
 	struct umbra_memslot *old;
-	int ret = region_check(mem);
+	int ret = region_check(vm, mem);
 
 	if (ret)
 		return ret;

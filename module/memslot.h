@@ -91,6 +91,8 @@ struct umbra_memslots *umbra_slots(struct umbra_vm *vm);
 struct umbra_memslot *umbra_slot_by_id(struct umbra_memslots *slots, u16 id);
 /* The slot that holds @gfn or NULL; inside an SRCU read section. */
 struct umbra_memslot *umbra_gfn_to_slot(struct umbra_vm *vm, gfn_t gfn);
+/* The same, dying ones too: for those who undo what was made from it. */
+struct umbra_memslot *umbra_gfn_to_slot_any(struct umbra_vm *vm, gfn_t gfn);
 /* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG. */
 int umbra_get_dirty_log(struct umbra_vm *vm, struct kvm_dirty_log *log);
 int umbra_clear_dirty_log(struct umbra_vm *vm, struct kvm_clear_dirty_log *log);

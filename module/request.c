@@ -48,12 +48,33 @@ static void umbra_ack(void *unused)
 {
 }
 
-void umbra_request_all(struct umbra_vm *vm, enum umbra_request req)
+/*
+ * Interrupt all other CPUs that run vCPUs of @vm, and wait for it. A vCPU that
+ * has left the guest since its request was set serves it before it is back, so
+ * it does not matter who is missed. Without memory for a mask, interrupt all.
+ */
+static void interrupt_several(struct umbra_vm *vm)
 {
 	struct umbra_vcpu *vcpu;
 	cpumask_var_t mask;
-	bool exact = zalloc_cpumask_var(&mask, GFP_NOWAIT | __GFP_NOWARN);
-	bool any = false;
+	int i, cpu;
+
+	if (!zalloc_cpumask_var(&mask, GFP_NOWAIT | __GFP_NOWARN)) {
+		smp_call_function_many(cpu_online_mask, umbra_ack, NULL, true);
+		return;
+	}
+	for (i = 0; (vcpu = umbra_vcpu_at(vm, i)); i++)
+		if (in_guest(vcpu, &cpu))
+			cpumask_set_cpu(cpu, mask);
+	smp_call_function_many(mask, umbra_ack, NULL, true);
+	free_cpumask_var(mask);
+}
+
+void umbra_request_all(struct umbra_vm *vm, enum umbra_request req)
+{
+	struct umbra_vcpu *vcpu;
+	int running = 0;
+	int only = 0;
 	int i, cpu;
 
 	preempt_disable();
@@ -61,18 +82,18 @@ void umbra_request_all(struct umbra_vm *vm, enum umbra_request req)
 		umbra_request(vcpu, req);
 		if (!in_guest(vcpu, &cpu) || cpu == smp_processor_id())
 			continue;
-		any = true;
-		if (exact)
-			cpumask_set_cpu(cpu, mask);
+		running++;
+		only = cpu;
 	}
-	if (any)
-		smp_call_function_many(exact ? mask : cpu_online_mask, umbra_ack, NULL, true);
+	if (running == 1)
+		smp_call_function_many(cpumask_of(only), umbra_ack, NULL, true);
+	else if (running)
+		interrupt_several(vm);
 	preempt_enable();
-	if (exact)
-		free_cpumask_var(mask);
 }
 
 void umbra_flush_remote_tlbs(struct umbra_vm *vm)
 {
+	umbra_vm_stat_inc(vm, flushes_remote);
 	umbra_request_all(vm, UMBRA_REQ_FLUSH_TLB);
 }

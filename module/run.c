@@ -24,8 +24,10 @@
 /* Requests that are served with preemption off, right before the entry. */
 static void serve_atomic_requests(struct umbra_vcpu *vcpu)
 {
-	if (umbra_check_request(vcpu, UMBRA_REQ_FLUSH_TLB))
+	if (umbra_check_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
+		umbra_stat_inc(vcpu, flushes_remote);
 		umbra_vendor->flush_tlb(vcpu);
+	}
 	umbra_check_request(vcpu, UMBRA_REQ_EVENT);
 	umbra_check_request(vcpu, UMBRA_REQ_UNBLOCK);
 }
@@ -67,6 +69,7 @@ static int enter_once(struct umbra_vcpu *vcpu)
 	local_irq_enable();
 	/* What was injected has arrived, or has to be injected again. */
 	umbra_vendor->decode(vcpu, &vcpu->ev.injected);
+	umbra_stat_inc(vcpu, exits);
 	return UMBRA_CONTINUE;
 
 not_now:

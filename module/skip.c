@@ -42,20 +42,27 @@ static gva_t linear_rip(struct umbra_vcpu *vcpu)
 	return (u32)(cs.base + vcpu->rip);
 }
 
-static u8 length_by_bytes(struct umbra_vcpu *vcpu, bool atomic)
+bool umbra_peek_insn(struct umbra_vcpu *vcpu, unsigned int len, bool atomic, u64 *bytes)
 {
 	gva_t gva = linear_rip(vcpu);
+
+	*bytes = 0;
+	if (!umbra_mmu_refetch(vcpu, gva, bytes))
+		return true;
+	return offset_in_page(gva) + len <= PAGE_SIZE &&
+	       !umbra_mmu_fetch(vcpu, gva, bytes, len, atomic);
+}
+
+static u8 length_by_bytes(struct umbra_vcpu *vcpu, bool atomic)
+{
 	const struct encoding *e;
-	u64 bytes = 0;
+	u64 bytes;
 
 	if (vcpu->exit.kind >= ARRAY_SIZE(encodings))
 		return 0;
 	e = &encodings[vcpu->exit.kind];
 	/* An instruction on two pages is left to the decoder. */
-	if (!e->len || offset_in_page(gva) + e->len > PAGE_SIZE)
-		return 0;
-	if (umbra_mmu_refetch(vcpu, gva, &bytes) &&
-	    umbra_mmu_fetch(vcpu, gva, &bytes, e->len, atomic))
+	if (!e->len || !umbra_peek_insn(vcpu, e->len, atomic, &bytes))
 		return 0;
 	return (bytes & e->mask) == e->bytes ? e->len : 0;
 }

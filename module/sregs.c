@@ -111,7 +111,7 @@ static void apply(struct umbra_vcpu *vcpu, const struct kvm_sregs2 *in, const u6
 	else if (sregs_pae_paging(in))
 		load_pdptes(vcpu);
 	umbra_vendor->sync_crs(vcpu);
-	umbra_mmu_context_changed(vcpu);
+	umbra_mmu_registers_set(vcpu);
 	umbra_cpuid_update_dynamic(vcpu);
 	umbra_request(vcpu, UMBRA_REQ_EVENT);
 }
@@ -124,6 +124,14 @@ static int pending_vector(const struct umbra_vcpu *vcpu)
 	if (vcpu->ev.irq.type == UMBRA_EVENT_IRQ)
 		return vcpu->ev.irq.vector;
 	return -1;
+}
+
+/* It takes the place of one under way, which get_sregs reported in the bitmap too. */
+static void set_interrupt(struct umbra_events *ev, u8 vector)
+{
+	if (ev->injected.type == UMBRA_EVENT_IRQ)
+		ev->injected.type = UMBRA_EVENT_NONE;
+	ev->irq = (struct umbra_event) { .type = UMBRA_EVENT_IRQ, .vector = vector };
 }
 
 /**
@@ -163,9 +171,7 @@ int umbra_set_sregs(struct umbra_vcpu *vcpu, const struct kvm_sregs *in)
 	apply(vcpu, &common, NULL);
 	vector = find_first_bit((const unsigned long *)in->interrupt_bitmap, NR_VECTORS_ABI);
 	if (vector < NR_VECTORS_ABI)
-		vcpu->ev.irq = (struct umbra_event) {
-			.type = UMBRA_EVENT_IRQ, .vector = vector,
-		};
+		set_interrupt(&vcpu->ev, vector);
 	return 0;
 }
 

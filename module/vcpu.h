@@ -18,6 +18,7 @@
 #include "fpu.h"
 #include "msr.h"
 #include "regs.h"
+#include "stats.h"
 #include "types.h"
 #include "vm.h"
 
@@ -70,6 +71,7 @@ struct umbra_vcpu {
 	u32 guest_debug;			/* (v) KVM_GUESTDBG_* */
 	u64 debug_dr[8];			/* (v) user space's DR0-3 and DR7 */
 
+	struct umbra_vcpu_stats stats;		/* (v) to write, anybody reads */
 };
 
 /* RFLAGS bits that user space's single step adds. */

@@ -251,6 +251,8 @@ static int vcpu_ioctl_locked(struct umbra_vcpu *vcpu, unsigned int cmd, unsigned
 		return arg > U32_MAX ? -EINVAL : umbra_set_tsc_khz(vcpu, arg);
 	case KVM_GET_TSC_KHZ:
 		return vcpu->tsc_khz;
+	case KVM_GET_STATS_FD:
+		return umbra_vcpu_stats_fd(vcpu);
 	case KVM_KVMCLOCK_CTRL:
 		/* No guest has a kvmclock page that could be told. */
 		return -EINVAL;

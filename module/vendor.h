@@ -6,6 +6,11 @@
  * A vendor answers questions and moves state; it takes no decision, never
  * includes mmu/ or emul/, and injects nothing on its own.
  *
+ * In VMs whose mode is not nested (vcpu->vm->mmu_mode) the processor runs on
+ * Umbra's own tables: the vendor turns paging, write protection and no-execute
+ * on whatever the guest's registers say, hides that from the guest, and leaves
+ * it on page faults, CR3 accesses, INVLPG and INVPCID. vcpu->cr* stay the guest's.
+ *
  * Where state lives: general registers, RIP, RFLAGS, CR0, CR2, CR3, CR4, EFER,
  * debug registers and the interrupt shadow live in struct umbra_vcpu and are
  * valid whenever the guest is not running. The vendor's enter() loads what
@@ -42,7 +47,7 @@ enum umbra_fmt_id {
 
 /**
  * struct umbra_host_caps - what this host's extension can do; filled by probe()
- * @nested: second-level paging (NPT, EPT)
+ * @nested: second-level paging (NPT, EPT) is there and may be used
  * @nested_1g: 1 GiB leaf entries in second-level tables
  * @insn_len: exits tell the instruction's length (NRIP save)
  * @insn_bytes: faults bring the instruction's bytes (decode assists)
@@ -109,7 +114,9 @@ struct umbra_host_caps {
  * @cpl: current privilege level, cheap.
  *
  * Memory:
- * @set_root: point the hardware at second-level table @root.
+ * @set_root: point the hardware at @root: the second-level table, or in VMs
+ *	without one the table that stands in for the guest's CR3. Atomic; old
+ *	translations are not used any more at the next entry.
  * @flush_tlb: drop every translation of this vCPU before its next entry.
  */
 struct umbra_vendor_ops {

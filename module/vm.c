@@ -94,7 +94,7 @@ static const struct file_operations vm_fops = {
 	.llseek = noop_llseek,
 };
 
-static struct umbra_vm *vm_create(void)
+static struct umbra_vm *vm_create(enum umbra_mmu_mode mode)
 {
 	struct umbra_vm *vm;
 	int r = umbra_host_get();
@@ -109,7 +109,7 @@ static struct umbra_vm *vm_create(void)
 	kref_init(&vm->ref);
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
-	vm->mmu_mode = UMBRA_MMU_NESTED;
+	vm->mmu_mode = mode;
 	mmgrab(current->mm);
 	vm->mm = current->mm;
 	umbra_clock_init(vm);
@@ -124,20 +124,18 @@ static struct umbra_vm *vm_create(void)
 }
 
 /**
- * umbra_vm_create_fd() - KVM_CREATE_VM
- * @type: machine type, must be 0
+ * umbra_vm_create_fd() - KVM_CREATE_VM and UMBRA_CREATE_VM
+ * @mode: how its memory is virtualized, for as long as it lives; the host offers it
  *
- * Return: a descriptor; -EINVAL for another type; -EBUSY when another
- * hypervisor owns a CPU; -ENOMEM; -EMFILE.
+ * Return: a descriptor; -EBUSY when another hypervisor owns a CPU; -ENOMEM;
+ * -EMFILE.
  */
-int umbra_vm_create_fd(unsigned long type)
+int umbra_vm_create_fd(enum umbra_mmu_mode mode)
 {
 	struct umbra_vm *vm;
 	int fd;
 
-	if (type)
-		return -EINVAL;
-	vm = vm_create();
+	vm = vm_create(mode);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 	fd = anon_inode_getfd("umbra-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);

@@ -16,6 +16,7 @@
 #include "iobus.h"
 #include "memslot.h"
 #include "mmu/mmu.h"
+#include "stats.h"
 #include "types.h"
 
 #define UMBRA_MAX_VCPUS		64
@@ -41,6 +42,7 @@ struct umbra_vm {
 
 	struct umbra_iobus bus;			/* (s) */
 	struct umbra_msr_filter __rcu *msr_filter;	/* (s) */
+	struct umbra_vm_stats stats;		/* (a) */
 	u32 user_msr_mask;			/* (m) KVM_CAP_X86_USER_SPACE_MSR reasons */
 	bool exception_payload;			/* (m) KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;		/* (m) */
@@ -63,7 +65,7 @@ static inline struct umbra_vcpu *umbra_vcpu_at(const struct umbra_vm *vm, int in
 }
 
 /* Create a VM for current->mm; returns a descriptor or -errno. */
-int umbra_vm_create_fd(unsigned long type);
+int umbra_vm_create_fd(enum umbra_mmu_mode mode);
 void umbra_vm_get(struct umbra_vm *vm);
 void umbra_vm_put(struct umbra_vm *vm);
 

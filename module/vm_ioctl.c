@@ -185,6 +185,8 @@ long umbra_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return vm_set_tsc_khz(vm, arg);
 	case KVM_GET_TSC_KHZ:
 		return vm->default_tsc_khz;
+	case KVM_GET_STATS_FD:
+		return umbra_vm_stats_fd(vm);
 	case KVM_SET_GSI_ROUTING:
 	case KVM_SIGNAL_MSI:
 		/* No chip in the kernel that an interrupt could be routed to. */

@@ -273,6 +273,7 @@ struct umbra_emul;
  * @get_vec: low @bytes (16 or 32) of vector register @nr (optional)
  * @set_vec: set low @bytes (16 or 32) of vector register @nr; clear the rest
  *	of the register when @zero_upper (optional)
+ * @invpcid: INVPCID of @type 0 to 3 was found legal: drop what it names (optional)
  * @hook: see enum umbra_emul_hook; called last, so OK commits
  * @rep_commit: one REP iteration was committed to the context; forget answers
  *	recorded for it (optional)
@@ -307,6 +308,7 @@ struct umbra_emul_ops {
 	int (*get_vec)(struct umbra_emul *em, unsigned int nr, void *buf, unsigned int bytes);
 	int (*set_vec)(struct umbra_emul *em, unsigned int nr, const void *buf,
 		       unsigned int bytes, bool zero_upper);
+	int (*invpcid)(struct umbra_emul *em, unsigned int type, u64 pcid, u64 linear);
 	int (*hook)(struct umbra_emul *em, enum umbra_emul_hook what, u64 arg);
 	void (*rep_commit)(struct umbra_emul *em);
 };

@@ -352,6 +352,39 @@ int emul_op_invlpg(struct umbra_emul *em)
 	return hook(em, UMBRA_EMUL_HOOK_INVLPG, em->insn.linear);
 }
 
+/* Type 0 names an address and a context, 1 a context, 2 and 3 all of them. */
+static int invpcid_legal(struct umbra_emul *em, u64 type, u64 pcid, u64 linear)
+{
+	u64 cr4 = 0;
+	int r;
+
+	if (type > 3 || pcid >> 12)
+		return emul_gp0(em);
+	if (!type && !emul_canonical(em, linear))
+		return emul_gp0(em);
+	if (type > 1 || !pcid)
+		return UMBRA_EMUL_OK;
+	r = em->ops->get_cr(em, 4, &cr4);
+	if (r == UMBRA_EMUL_OK && !(cr4 & X86_CR4_PCIDE))
+		r = emul_gp0(em);
+	return r;
+}
+
+int emul_op_invpcid(struct umbra_emul *em)
+{
+	struct umbra_emul_insn *in = &em->insn;
+	u64 desc[2];	/* PCID, linear address */
+	int r;
+
+	if (!em->ops->invpcid)
+		return UMBRA_EMUL_UNHANDLED;
+	emul_operand_load(em, &in->dst, 0);
+	r = emul_mem_read(em, in->seg, in->ea, desc, sizeof(desc), 0);
+	if (r == UMBRA_EMUL_OK)
+		r = invpcid_legal(em, in->dst.val, desc[0], desc[1]);
+	return r ? r : em->ops->invpcid(em, in->dst.val, desc[0], desc[1]);
+}
+
 int emul_op_monitor(struct umbra_emul *em)
 {
 	struct umbra_emul_insn *in = &em->insn;

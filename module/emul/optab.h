@@ -22,6 +22,7 @@
 #define O_EW	EO(E, W)
 #define O_EY	EO(E, Y)
 #define O_GB	EO(G, B)
+#define O_GN	EO(G, N)
 #define O_GV	EO(G, V)
 #define O_GW	EO(G, W)
 #define O_GY	EO(G, Y)
@@ -212,6 +213,7 @@ int emul_op_cpuid(struct umbra_emul *em);
 int emul_op_hlt(struct umbra_emul *em);
 int emul_op_invd(struct umbra_emul *em);
 int emul_op_invlpg(struct umbra_emul *em);
+int emul_op_invpcid(struct umbra_emul *em);
 int emul_op_lgdt(struct umbra_emul *em);
 int emul_op_lidt(struct umbra_emul *em);
 int emul_op_lmsw(struct umbra_emul *em);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opcode tables of the 0F38 and 0F3A maps: MOVNTDQA, MOVDIRI, MOVBE, CRC32,
- * ADCX, ADOX, BMI. Data only. An entry that is absent is not known: UNHANDLED, not #UD.
+ * Opcode tables of the 0F38 and 0F3A maps: MOVNTDQA, INVPCID, MOVDIRI, MOVBE,
+ * CRC32, ADCX, ADOX, BMI. Data only. An entry that is absent is not known: UNHANDLED, not #UD.
  */
 #include "optab.h"
 
@@ -15,6 +15,10 @@ static const struct umbra_emul_opcode movntdqa_mod[2] = {
 
 static const struct umbra_emul_opcode opcode_2a[4] = {
 	[1] = OPSUB(MOD, movntdqa_mod),
+};
+
+static const struct umbra_emul_opcode opcode_82[4] = {
+	[1] = OP2(invpcid, OF_RAW | OF_PRIV, O_GN, O_M0),
 };
 
 static const struct umbra_emul_opcode opcode_f9[4] = {
@@ -70,6 +74,7 @@ static const struct umbra_emul_opcode opcode_3a_f0[4] = {
 
 const struct umbra_emul_opcode umbra_emul_optab_38[256] = {
 	[0x2a] = OPSUB(PFX, opcode_2a),
+	[0x82] = OPSUB(PFX, opcode_82),
 	[0xf0] = OPSUB(PFX, opcode_f0),
 	[0xf1] = OPSUB(PFX, opcode_f1),
 	[0xf2] = OPSUB(PFX, opcode_f2),

@@ -51,25 +51,38 @@ static u64 pdpte_as_written(const struct umbra_vcpu *vcpu, u64 e)
 	return pdptes_in_memory(vcpu) ? e & ~(u64)X86_ACCESSED : e;
 }
 
-/* Read one entry; -EFAULT when there is no memory or it is not there now. */
-static int read_entry(struct umbra_gwalk *walk, int level, gpa_t gpa)
+static int read_slot_entry(const struct umbra_memslot *slot, gpa_t gpa, bool wide, u64 *e)
 {
-	struct umbra_memslot *slot = umbra_gfn_to_slot(walk->vcpu->vm, gpa_to_gfn(gpa));
-	unsigned long hva;
+	unsigned long hva = umbra_slot_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa);
 	u32 narrow = 0;
 	int err;
 
+	if (wide)
+		return __get_user(*e, (u64 __user *)hva);
+	err = __get_user(narrow, (u32 __user *)hva);
+	*e = narrow;
+	return err;
+}
+
+int umbra_gpte_read(struct umbra_vm *vm, gpa_t gpa, bool wide, u64 *e)
+{
+	const struct umbra_memslot *slot = umbra_gfn_to_slot(vm, gpa_to_gfn(gpa));
+
+	return slot ? read_slot_entry(slot, gpa, wide, e) : -EFAULT;
+}
+
+/* Read one entry; -EFAULT when there is no memory or it is not there now. */
+static int read_entry(struct umbra_gwalk *walk, int level, gpa_t gpa)
+{
+	const struct umbra_memslot *slot = umbra_gfn_to_slot(walk->vcpu->vm, gpa_to_gfn(gpa));
+
 	if (!slot)
 		return -EFAULT;
-	hva = umbra_slot_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa);
-	if (walk->mode.wide) {
-		err = __get_user(walk->entry[level], (u64 __user *)hva);
-	} else {
-		err = __get_user(narrow, (u32 __user *)hva);
-		walk->entry[level] = narrow;
-	}
-	walk->gpa[level] = (slot->flags & KVM_MEM_READONLY) ? UMBRA_INVALID_GPA : gpa;
-	return err;
+	walk->gpa[level] = gpa;
+	if (slot->flags & KVM_MEM_READONLY)
+		walk->rom |= BIT(level);
+	walk->host_fault = read_slot_entry(slot, gpa, walk->mode.wide, &walk->entry[level]);
+	return walk->host_fault ? -EFAULT : 0;
 }
 
 /* Only where it matters: the search through the vCPU's CPUID is not free. */
@@ -170,12 +183,17 @@ static u32 check_rights(const struct umbra_gwalk *walk)
 static int set_bits(struct umbra_gwalk *walk, int level, u64 bits)
 {
 	u64 old = walk->entry[level], new = old | bits;
+	int ret;
 
 	/* A processor's write to ROM is lost; so is this one. */
-	if (new == old || walk->gpa[level] == UMBRA_INVALID_GPA)
+	if (new == old || (walk->rom & BIT(level)))
 		return 0;
-	return umbra_gpa_cmpxchg(walk->vcpu->vm, walk->gpa[level], &old, &new,
-				 walk->mode.wide ? 8 : 4);
+	ret = umbra_gpa_cmpxchg(walk->vcpu->vm, walk->gpa[level], &old, &new,
+				walk->mode.wide ? 8 : 4);
+	if (!ret)
+		walk->entry[level] = new;
+	walk->host_fault = ret == -EFAULT;
+	return ret;
 }
 
 static int set_accessed_dirty(struct umbra_gwalk *walk)
@@ -247,6 +265,8 @@ static int walk_once(struct umbra_gwalk *walk, bool set_ad, struct umbra_walk *w
 
 	*w = (struct umbra_walk){ .gpa = UMBRA_INVALID_GPA };
 	walk->rights = X86_USER | X86_WRITE;
+	walk->rom = 0;
+	walk->host_fault = false;
 	ret = descend(walk, w);
 	if (ret) {
 		w->gpa = UMBRA_INVALID_GPA;
@@ -256,6 +276,24 @@ static int walk_once(struct umbra_gwalk *walk, bool set_ad, struct umbra_walk *w
 	ret = set_ad ? set_accessed_dirty(walk) : 0;
 	if (ret == -EFAULT)
 		w->bad_gpa = true;
+	return ret;
+}
+
+int umbra_gwalk(struct umbra_gwalk *walk, bool set_ad, struct umbra_walk *w)
+{
+	int ret;
+
+	umbra_guest_mode(walk->vcpu, &walk->mode);
+	while ((ret = walk_once(walk, set_ad, w)) == -EAGAIN) {
+		if (faulthandler_disabled()) {
+			w->bad_gpa = true;
+			return -EFAULT;
+		}
+		/* A guest can keep its tables changing as long as it likes. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
 	return ret;
 }
 
@@ -276,7 +314,6 @@ int umbra_mmu_walk(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool set_ad,
 		   struct umbra_walk *w)
 {
 	struct umbra_gwalk walk;
-	int ret;
 
 	if (!(vcpu->cr0 & X86_CR0_PG)) {
 		*w = (struct umbra_walk){ .gpa = gva };
@@ -285,14 +322,7 @@ int umbra_mmu_walk(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool set_ad,
 	walk.vcpu = vcpu;
 	walk.gva = gva;
 	walk.access = access;
-	umbra_guest_mode(vcpu, &walk.mode);
-	while ((ret = walk_once(&walk, set_ad, w)) == -EAGAIN) {
-		/* A guest can keep its tables changing as long as it likes. */
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
-	return ret;
+	return umbra_gwalk(&walk, set_ad, w);
 }
 
 static int fetch(struct umbra_vcpu *vcpu, gva_t rip, void *buf, unsigned int len)

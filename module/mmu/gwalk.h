@@ -25,8 +25,10 @@
  * @mode: paging mode now in force
  * @level: level of the entry read last
  * @rights: AND of the entries' U/S and R/W; NX is set when any has it
- * @entry: entries read, by level
- * @gpa: where they are, by level; UMBRA_INVALID_GPA when it cannot be written
+ * @entry: entries read, by level, with the bits that the walk set itself
+ * @gpa: where they are, by level; not of PDPTEs that were loaded with CR3
+ * @rom: levels whose entry lies in a read-only slot, as bits
+ * @host_fault: a table lies in a slot, but the VMM's memory there does not answer
  */
 struct umbra_gwalk {
 	struct umbra_vcpu *vcpu;
@@ -37,9 +39,23 @@ struct umbra_gwalk {
 	u64 rights;
 	u64 entry[6];
 	gpa_t gpa[6];
+	u8 rom;
+	bool host_fault;
 };
 
 /* The paging mode that the vCPU's registers select. */
 void umbra_guest_mode(struct umbra_vcpu *vcpu, struct x86_mode *mode);
+/*
+ * umbra_mmu_walk() for those who need the entries: @walk has vcpu, gva and
+ * access; CR0.PG is set. With page faults disabled also @set_ad is allowed; what
+ * would have to be faulted in counts as w->bad_gpa.
+ */
+int umbra_gwalk(struct umbra_gwalk *walk, bool set_ad, struct umbra_walk *w);
+/*
+ * Read a guest entry at @gpa, of 8 bytes or 4. 0, or -EFAULT when there is no
+ * memory or it is not there now. SRCU read section held; does not sleep when
+ * page faults are disabled.
+ */
+int umbra_gpte_read(struct umbra_vm *vm, gpa_t gpa, bool wide, u64 *e);
 
 #endif

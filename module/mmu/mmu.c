@@ -5,19 +5,42 @@
  * Owns the MMU lock. Knows no bits and walks no tables.
  */
 #include "mmu_env.h"
-#include "mmu_internal.h"
+#include "shadow.h"
+#include "slot.h"
 
 static const struct umbra_mmu_ops *mode_ops(enum umbra_mmu_mode mode)
 {
 	switch (mode) {
 	case UMBRA_MMU_NESTED:
 		return &umbra_tdp_ops;
+	case UMBRA_MMU_SHADOW:
+		return &umbra_shadow_ops;
+	case UMBRA_MMU_VTLB:
+		return &umbra_vtlb_ops;
 	}
 	return NULL;
 }
 
+int umbra_mmu_init(void)
+{
+	int r = umbra_spages_init();
+
+	if (r)
+		return r;
+	r = shadow_shrink_init();
+	if (r)
+		umbra_spages_exit();
+	return r;
+}
+
+void umbra_mmu_exit(void)
+{
+	shadow_shrink_exit();
+	umbra_spages_exit();
+}
+
 /**
- * umbra_mmu_vm_create() - give a VM its MMU and an empty root
+ * umbra_mmu_vm_create() - give a VM its MMU and empty tables
  * @vm: the VM; vm->mmu_mode is set. Sleeps.
  *
  * Return: 0, -ENOMEM, or -EINVAL for an unknown mode.
@@ -25,22 +48,29 @@ static const struct umbra_mmu_ops *mode_ops(enum umbra_mmu_mode mode)
 int umbra_mmu_vm_create(struct umbra_vm *vm)
 {
 	const struct umbra_mmu_ops *ops = mode_ops(vm->mmu_mode);
-	struct umbra_mmu *mmu;
+	int r = -ENOMEM;
 
 	if (!ops)
 		return -EINVAL;
-	mmu = kzalloc(sizeof(*mmu), GFP_KERNEL_ACCOUNT);
-	if (!mmu)
+	vm->mmu = kzalloc(sizeof(*vm->mmu), GFP_KERNEL_ACCOUNT);
+	if (!vm->mmu)
 		return -ENOMEM;
-	mmu->root = umbra_pt_alloc();
-	if (!mmu->root) {
-		kfree(mmu);
-		return -ENOMEM;
-	}
-	spin_lock_init(&mmu->lock);
-	mmu->ops = ops;
-	vm->mmu = mmu;
+	spin_lock_init(&vm->mmu->lock);
+	vm->mmu->vm = vm;
+	vm->mmu->ops = ops;
+	if (umbra_traces_create(&vm->mmu->traces))
+		goto free_mmu;
+	r = ops->vm_create(vm);
+	if (r)
+		goto free_traces;
 	return 0;
+
+free_traces:
+	umbra_traces_destroy(&vm->mmu->traces);
+free_mmu:
+	kfree(vm->mmu);
+	vm->mmu = NULL;
+	return r;
 }
 
 /* After the last vCPU and the notifier are gone. Sleeps. */
@@ -48,22 +78,35 @@ void umbra_mmu_vm_destroy(struct umbra_vm *vm)
 {
 	if (!vm->mmu)
 		return;
-	umbra_tdp_free_tables(vm);
+	vm->mmu->ops->vm_destroy(vm);
+	umbra_traces_destroy(&vm->mmu->traces);
 	kfree(vm->mmu);
 	vm->mmu = NULL;
 }
 
 int umbra_mmu_vcpu_create(struct umbra_vcpu *vcpu)
 {
+	int r;
+
 	vcpu->mmu = kzalloc(sizeof(*vcpu->mmu), GFP_KERNEL_ACCOUNT);
-	return vcpu->mmu ? 0 : -ENOMEM;
+	if (!vcpu->mmu)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&vcpu->mmu->tables);
+	r = vcpu->vm->mmu->ops->vcpu_create(vcpu);
+	if (r) {
+		kfree(vcpu->mmu);
+		vcpu->mmu = NULL;
+	}
+	return r;
 }
 
 void umbra_mmu_vcpu_destroy(struct umbra_vcpu *vcpu)
 {
 	if (!vcpu->mmu)
 		return;
+	vcpu->vm->mmu->ops->vcpu_destroy(vcpu);
 	umbra_pt_cache_drain(&vcpu->mmu->cache);
+	umbra_stock_drain(&vcpu->mmu->stock);
 	kfree(vcpu->mmu);
 	vcpu->mmu = NULL;
 }
@@ -72,19 +115,25 @@ void umbra_mmu_vcpu_destroy(struct umbra_vcpu *vcpu)
  * umbra_mmu_load() - point the processor at a valid root
  * @vcpu: vcpu->mutex held. Sleeps.
  *
- * Return: 0 or -ENOMEM. All vCPUs share the VM's one nested root, which lives
- * as long as the VM.
+ * Return: 0 or -ENOMEM.
  */
 int umbra_mmu_load(struct umbra_vcpu *vcpu)
 {
-	umbra_vendor->set_root(vcpu, __sme_set(__pa(vcpu->vm->mmu->root)));
-	return 0;
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+	int r = vcpu->vm->mmu->ops->load(vcpu);
+
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	return r;
 }
 
-gfn_t umbra_mmu_max_gfn(void)
+gfn_t umbra_mmu_max_gfn(const struct umbra_vm *vm)
 {
-	int bits = umbra_fmt_levels(umbra_caps.fmt) * UMBRA_FMT_INDEX_BITS;
+	int bits;
 
+	/* The other modes remember frames in 32 bits. */
+	if (vm->mmu_mode != UMBRA_MMU_NESTED)
+		return U32_MAX;
+	bits = umbra_fmt_levels(umbra_caps.fmt) * UMBRA_FMT_INDEX_BITS;
 	/* No format's entries address more than 52 bits. */
 	return ((gfn_t)1 << min(bits, 52 - PAGE_SHIFT)) - 1;
 }
@@ -125,42 +174,53 @@ static bool fault_is_stale(struct umbra_mmu *mmu, const struct umbra_fault *faul
 	return mmu->inval_seq != seq;
 }
 
-static bool fault_writes(const struct umbra_fault *fault)
-{
-	return fault->access & UMBRA_ACC_WRITE;
-}
-
-/* How large and with which rights the found frame may be mapped. */
+/* How large and with which rights the found frame may be mapped, but for traces. */
 static void fault_decide(struct umbra_fault *fault)
 {
-	u32 flags = fault->slot->flags;
-
 	fault->level = min(fault->frame.level, umbra_slot_level(fault->slot, fault->gfn));
-	/* While logging, a write right is given only together with a dirty bit. */
-	fault->writable = fault->frame.writable && !(flags & KVM_MEM_READONLY) &&
-			  (fault_writes(fault) || !(flags & KVM_MEM_LOG_DIRTY_PAGES));
+	fault->writable = fault->frame.writable && !(fault->slot->flags & KVM_MEM_READONLY);
 }
 
-/* Install the mapping unless the host changed its mind. True when installed. */
-static bool fault_map(struct umbra_fault *fault, unsigned long seq)
+int umbra_fault_traces(struct umbra_fault *fault, struct umbra_tlb *tlb)
+{
+	struct umbra_vm *vm = fault->vcpu->vm;
+	u8 kinds = umbra_trace_kinds(vm, fault->slot, fault->gfn);
+
+	fault->level = umbra_trace_level(fault->slot, fault->gfn, fault->level);
+	if (kinds & UMBRA_TRACE_ACCESS)
+		return UMBRA_MMU_EMULATE;
+	if (!(kinds & UMBRA_TRACE_WRITE))
+		return UMBRA_MMU_RETRY;
+	if (!umbra_fault_writes(fault)) {
+		fault->writable = false;
+		return UMBRA_MMU_RETRY;
+	}
+	umbra_stat_inc(fault->vcpu, writes_traced);
+	if (!umbra_trace_yield(vm, fault->slot, fault->gfn, tlb))
+		return UMBRA_MMU_EMULATE;
+	return UMBRA_MMU_RETRY;
+}
+
+/* Install the mapping unless the host changed its mind: a verdict. */
+static int fault_map(struct umbra_fault *fault, unsigned long seq, bool *mapped)
 {
 	struct umbra_vm *vm = fault->vcpu->vm;
 	struct umbra_mmu *mmu = vm->mmu;
+	int verdict = UMBRA_MMU_RETRY;
 	struct umbra_tlb tlb;
-	bool stale;
 
 	umbra_tlb_begin(&tlb, vm);
+	pagefault_disable();
 	spin_lock(&mmu->lock);
-	stale = fault_is_stale(mmu, fault, seq);
-	if (!stale) {
-		if (fault->writable)
-			umbra_slot_mark_dirty(fault->slot, fault->gfn);
-		mmu->ops->map(fault, &tlb);
+	*mapped = !fault_is_stale(mmu, fault, seq);
+	if (*mapped) {
+		verdict = mmu->ops->map(fault, &tlb);
 		umbra_tlb_flush(&tlb);
 	}
 	spin_unlock(&mmu->lock);
+	pagefault_enable();
 	umbra_tlb_end(&tlb);
-	return !stale;
+	return verdict;
 }
 
 static int fault_resolve(struct umbra_fault *fault, bool atomic)
@@ -171,16 +231,38 @@ static int fault_resolve(struct umbra_fault *fault, bool atomic)
 	bool mapped;
 	int ret;
 
-	ret = umbra_frame_get(vm, fault->slot, fault->gfn, fault_writes(fault), atomic,
+	ret = umbra_frame_get(vm, fault->slot, fault->gfn, umbra_fault_writes(fault), atomic,
 			      &fault->frame);
 	if (ret == -EAGAIN)
 		return UMBRA_MMU_SLEEP;
 	if (ret)
 		return ret;
 	fault_decide(fault);
-	mapped = fault_map(fault, seq);
+	ret = fault_map(fault, seq, &mapped);
 	umbra_frame_release(&fault->frame, mapped, mapped && fault->writable);
-	return UMBRA_MMU_RETRY;
+	return ret;
+}
+
+/* What both kinds of fault have in common once the frame's number is known. */
+static int fault_serve(struct umbra_fault *fault, bool atomic)
+{
+	struct umbra_vcpu *vcpu = fault->vcpu;
+	const struct umbra_mmu_ops *ops = vcpu->vm->mmu->ops;
+
+	lockdep_assert_irqs_enabled();
+	if (fault->gfn > umbra_mmu_max_gfn(vcpu->vm))
+		return UMBRA_MMU_MMIO;
+	fault->slot = umbra_gfn_to_slot(vcpu->vm, fault->gfn);
+	if (!fault->slot ||
+	    (umbra_fault_writes(fault) && (fault->slot->flags & KVM_MEM_READONLY)))
+		return UMBRA_MMU_MMIO;
+	if (!ops->stocked(vcpu)) {
+		if (atomic)
+			return UMBRA_MMU_SLEEP;
+		if (ops->stock(vcpu))
+			return -ENOMEM;
+	}
+	return fault_resolve(fault, atomic);
 }
 
 /**
@@ -199,38 +281,184 @@ int umbra_mmu_fault(struct umbra_vcpu *vcpu, gpa_t gpa, u32 access, bool atomic)
 		.gfn = gpa_to_gfn(gpa),
 		.access = access,
 	};
-	struct umbra_pt_cache *cache = &vcpu->mmu->cache;
 
-	lockdep_assert_irqs_enabled();
-	if (fault.gfn > umbra_mmu_max_gfn())
-		return UMBRA_MMU_MMIO;
-	fault.slot = umbra_gfn_to_slot(vcpu->vm, fault.gfn);
-	if (!fault.slot || (fault_writes(&fault) && (fault.slot->flags & KVM_MEM_READONLY)))
-		return UMBRA_MMU_MMIO;
-	if (!umbra_pt_cache_ready(cache)) {
-		if (atomic)
-			return UMBRA_MMU_SLEEP;
-		if (umbra_pt_cache_fill(cache))
-			return -ENOMEM;
+	return fault_serve(&fault, atomic);
+}
+
+/* Walk the guest's tables for a fault: a verdict, RETRY when @walk leads somewhere. */
+static int fault_walk(struct umbra_gwalk *walk, bool atomic, struct umbra_walk *w)
+{
+	int ret;
+
+	if (!(walk->vcpu->cr0 & X86_CR0_PG)) {
+		walk->mode = (struct x86_mode){};
+		*w = (struct umbra_walk){ .gpa = walk->gva };
+		return UMBRA_MMU_RETRY;
 	}
-	return fault_resolve(&fault, atomic);
+	if (atomic)
+		pagefault_disable();
+	ret = umbra_gwalk(walk, true, w);
+	if (atomic)
+		pagefault_enable();
+	if (!ret)
+		return UMBRA_MMU_RETRY;
+	if (ret != -EFAULT)
+		return ret;
+	if (!w->bad_gpa)
+		return UMBRA_MMU_INJECT;
+	if (atomic)
+		return UMBRA_MMU_SLEEP;
+	/* Without a slot the emulator will find no answer either, and say so to user space. */
+	return walk->host_fault ? -EFAULT : UMBRA_MMU_MMIO;
 }
 
 /**
- * umbra_mmu_context_changed() - a control register was written outside the guest
- * @vcpu: vcpu->mutex held; holds the new values. Any context.
+ * umbra_mmu_page_fault() - serve a page fault in a mode without nested tables
+ * @vcpu: who faulted; its thread, SRCU read section held, interrupts on
+ * @gva: linear address
+ * @access: UMBRA_ACC_*
+ * @atomic: do not sleep
+ * @w: result of the walk of the guest's tables
  *
- * Nested tables do not depend on the guest's registers; the guest's own
- * translations in the TLB do, and the processor did not see the write.
+ * Return: a verdict; on UMBRA_MMU_INJECT w->error is what the guest must see.
+ * Or -EFAULT, -EHWPOISON, -ENOMEM, -EINTR.
+ */
+int umbra_mmu_page_fault(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool atomic,
+			 struct umbra_walk *w)
+{
+	struct umbra_gwalk walk = { .vcpu = vcpu, .gva = gva, .access = access };
+	struct umbra_fault fault = {
+		.vcpu = vcpu,
+		.access = access,
+		.gva = gva,
+		.walk = &walk,
+	};
+	int ret = fault_walk(&walk, atomic, w);
+
+	if (ret == UMBRA_MMU_RETRY) {
+		walk.level = w->level;
+		fault.gfn = gpa_to_gfn(w->gpa);
+		ret = fault_serve(&fault, atomic);
+	}
+	if (ret == UMBRA_MMU_INJECT)
+		umbra_stat_inc(vcpu, faults_true);
+	else if (ret == UMBRA_MMU_RETRY)
+		umbra_stat_inc(vcpu, faults_hidden);
+	else if (ret == UMBRA_MMU_MMIO && !atomic)
+		umbra_stat_inc(vcpu, faults_mmio);
+	return ret;
+}
+
+static void tell_traces(struct umbra_vcpu *vcpu, const struct umbra_traced *a,
+			enum umbra_trace_when when)
+{
+	struct umbra_vm *vm = vcpu->vm;
+	struct umbra_tlb tlb;
+
+	umbra_tlb_begin(&tlb, vm);
+	pagefault_disable();
+	spin_lock(&vm->mmu->lock);
+	umbra_trace_tell(vm, a, when, &tlb);
+	umbra_tlb_flush(&tlb);
+	spin_unlock(&vm->mmu->lock);
+	pagefault_enable();
+	umbra_tlb_end(&tlb);
+}
+
+static bool page_traced(struct umbra_vm *vm, gpa_t gpa)
+{
+	const struct umbra_memslot *slot = umbra_gfn_to_slot(vm, gpa_to_gfn(gpa));
+
+	return slot && umbra_trace_near(slot, gpa_to_gfn(gpa));
+}
+
+void umbra_mmu_guest_write(struct umbra_vcpu *vcpu, gpa_t gpa, const void *data,
+			   unsigned int bytes, bool after)
+{
+	const struct umbra_traced a = {
+		.vcpu = vcpu, .gpa = gpa, .bytes = bytes, .data = data,
+	};
+
+	/* What was written is seen by a trace that comes now, or the trace is seen here. */
+	if (after)
+		smp_mb();
+	if (!page_traced(vcpu->vm, gpa))
+		return;
+	if (after)
+		umbra_stat_inc(vcpu, writes_emulated);
+	tell_traces(vcpu, &a, after ? UMBRA_TRACE_AFTER : UMBRA_TRACE_BEFORE);
+}
+
+void umbra_mmu_guest_read(struct umbra_vcpu *vcpu, gpa_t gpa, unsigned int bytes)
+{
+	const struct umbra_traced a = { .vcpu = vcpu, .gpa = gpa, .bytes = bytes };
+
+	if (page_traced(vcpu->vm, gpa))
+		tell_traces(vcpu, &a, UMBRA_TRACE_READ);
+}
+
+bool umbra_mmu_unprotect(struct umbra_vcpu *vcpu, gpa_t gpa)
+{
+	struct umbra_vm *vm = vcpu->vm;
+	gfn_t gfn = gpa_to_gfn(gpa);
+	struct umbra_memslot *slot = umbra_gfn_to_slot(vm, gfn);
+	struct umbra_tlb tlb;
+	bool done;
+
+	if (!slot)
+		return false;
+	umbra_tlb_begin(&tlb, vm);
+	pagefault_disable();
+	spin_lock(&vm->mmu->lock);
+	done = umbra_trace_give_up(vm, slot, gfn, &tlb);
+	umbra_tlb_flush(&tlb);
+	spin_unlock(&vm->mmu->lock);
+	pagefault_enable();
+	umbra_tlb_end(&tlb);
+	return done;
+}
+
+/**
+ * umbra_mmu_context_changed() - registers that translation depends on changed
+ * @vcpu: vcpu->mutex held; holds the new values. Any context.
  */
 void umbra_mmu_context_changed(struct umbra_vcpu *vcpu)
 {
-	umbra_vendor->flush_tlb(vcpu);
+	vcpu->vm->mmu->ops->context_changed(vcpu);
+}
+
+/**
+ * umbra_mmu_registers_set() - user space set the vCPU's registers
+ * @vcpu: vcpu->mutex held; holds the new values. Sleeping context.
+ *
+ * User space may have written guest memory, tables included, without a trace
+ * noticing: nothing derived from them is believed any more.
+ */
+void umbra_mmu_registers_set(struct umbra_vcpu *vcpu)
+{
+	vcpu->mmu->resync = true;
+	vcpu->vm->mmu->ops->context_changed(vcpu);
+}
+
+void umbra_mmu_new_cr3(struct umbra_vcpu *vcpu, bool noflush)
+{
+	vcpu->vm->mmu->ops->new_cr3(vcpu, noflush);
 }
 
 void umbra_mmu_invlpg(struct umbra_vcpu *vcpu, gva_t gva)
 {
-	umbra_vendor->flush_tlb(vcpu);
+	umbra_stat_inc(vcpu, invlpg);
+	vcpu->vm->mmu->ops->invlpg(vcpu, gva);
+}
+
+/*
+ * Tags are not told apart: whatever the type, translations of all contexts go.
+ * More may always be dropped than was asked for.
+ */
+void umbra_mmu_invpcid(struct umbra_vcpu *vcpu, unsigned int type, u64 pcid, gva_t gva)
+{
+	umbra_stat_inc(vcpu, invlpg);
+	vcpu->vm->mmu->ops->context_changed(vcpu);
 }
 
 void umbra_mmu_invalidate_begin(struct umbra_vm *vm, hva_t start, hva_t end)
@@ -263,28 +491,34 @@ void umbra_mmu_invalidate_end(struct umbra_vm *vm)
 bool umbra_mmu_zap_range(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t start, gfn_t end,
 			 bool may_block)
 {
-	return vm->mmu->ops->zap(vm, start, end, may_block);
+	return vm->mmu->ops->zap(vm, slot, start, end, may_block);
 }
 
 bool umbra_mmu_age_range(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t start, gfn_t end,
 			 bool clear)
 {
-	return vm->mmu->ops->age(vm, start, end, clear);
+	return vm->mmu->ops->age(vm, slot, start, end, clear);
 }
 
 void umbra_mmu_zap_all(struct umbra_vm *vm)
 {
-	vm->mmu->ops->zap(vm, 0, umbra_mmu_max_gfn() + 1, true);
+	int i, idx = srcu_read_lock(&vm->srcu);
+	struct umbra_memslots *slots = umbra_slots(vm);
+	struct umbra_memslot *slot;
+
+	for (i = 0; (slot = umbra_slot_at(slots, i)); i++)
+		umbra_mmu_zap_range(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, true);
+	srcu_read_unlock(&vm->srcu, idx);
 }
 
 void umbra_mmu_zap_slot(struct umbra_vm *vm, struct umbra_memslot *slot)
 {
-	vm->mmu->ops->zap(vm, slot->base_gfn, slot->base_gfn + slot->npages, true);
+	vm->mmu->ops->zap_slot(vm, slot);
 }
 
 void umbra_mmu_log_start(struct umbra_vm *vm, struct umbra_memslot *slot)
 {
-	vm->mmu->ops->log_start(vm, slot->base_gfn, slot->base_gfn + slot->npages);
+	vm->mmu->ops->log_start(vm, slot);
 }
 
 void umbra_mmu_log_stop(struct umbra_vm *vm, struct umbra_memslot *slot)
@@ -295,17 +529,31 @@ void umbra_mmu_log_stop(struct umbra_vm *vm, struct umbra_memslot *slot)
 void umbra_mmu_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u64 mask)
 {
 	if (mask)
-		vm->mmu->ops->log_protect(vm, gfn, mask);
+		vm->mmu->ops->log_protect(vm, slot, gfn, mask);
 }
 
-/* Nested tables keep nothing per slot. */
-int umbra_mmu_slot_create(struct umbra_memslot *slot)
+int umbra_mmu_slot_create(struct umbra_vm *vm, struct umbra_memslot *slot)
 {
-	slot->arch = NULL;
+	unsigned long first = slot->base_gfn / UMBRA_REGION_PAGES;
+	unsigned long last = (slot->base_gfn + slot->npages - 1) / UMBRA_REGION_PAGES;
+	struct umbra_slot_mmu *arch;
+
+	arch = kvzalloc(struct_size(arch, region, last - first + 1), GFP_KERNEL_ACCOUNT);
+	if (!arch)
+		return -ENOMEM;
+	arch->nr = last - first + 1;
+	slot->arch = arch;
+	umbra_trace_slot(vm, slot);
 	return 0;
 }
 
 void umbra_mmu_slot_destroy(struct umbra_memslot *slot)
 {
+	struct umbra_slot_mmu *arch = slot->arch;
+	unsigned long i;
+
+	for (i = 0; arch && i < arch->nr; i++)
+		free_page((unsigned long)arch->region[i].rmap);
+	kvfree(arch);
 	slot->arch = NULL;
 }

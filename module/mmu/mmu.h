@@ -14,7 +14,9 @@ struct umbra_vcpu;
 struct umbra_vm;
 
 enum umbra_mmu_mode {
-	UMBRA_MMU_NESTED,
+	UMBRA_MMU_NESTED,	/* hardware walks two tables */
+	UMBRA_MMU_SHADOW,	/* gva to hpa, guest tables write-traced */
+	UMBRA_MMU_VTLB,		/* gva to hpa, filled and dropped like a TLB */
 };
 
 enum umbra_verdict {
@@ -39,6 +41,10 @@ struct umbra_walk {
 	bool bad_gpa;
 };
 
+/* At module init and exit. 0 or -ENOMEM. Sleep. */
+int umbra_mmu_init(void);
+void umbra_mmu_exit(void);
+
 int umbra_mmu_vm_create(struct umbra_vm *vm);
 void umbra_mmu_vm_destroy(struct umbra_vm *vm);
 int umbra_mmu_vcpu_create(struct umbra_vcpu *vcpu);
@@ -56,11 +62,43 @@ int umbra_mmu_load(struct umbra_vcpu *vcpu);
  * it does not sleep. Verdict, or -EFAULT, -EHWPOISON, -ENOMEM, -EINTR.
  */
 int umbra_mmu_fault(struct umbra_vcpu *vcpu, gpa_t gpa, u32 access, bool atomic);
+/*
+ * #PF at linear address @gva for @access, in modes without nested tables. The
+ * same contexts, verdicts and errors; on UMBRA_MMU_INJECT w->error is the
+ * guest's, and w->gpa is known on other verdicts unless there is no answer.
+ */
+int umbra_mmu_page_fault(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool atomic,
+			 struct umbra_walk *w);
+/*
+ * The instruction that writes the traced page at @gpa cannot be emulated: let
+ * the guest write it itself. True when it may try again. SRCU read section
+ * held; atomic.
+ */
+bool umbra_mmu_unprotect(struct umbra_vcpu *vcpu, gpa_t gpa);
 
-/* The guest changed CR0, CR4, EFER, or wrote CR3: forget what depended on it. */
+/*
+ * Umbra is about to write, or with @after has written, @bytes bytes at @gpa on
+ * behalf of the guest, all in one page: traces are told. Not for accessed and
+ * dirty bits. SRCU read section held; atomic.
+ */
+void umbra_mmu_guest_write(struct umbra_vcpu *vcpu, gpa_t gpa, const void *data,
+			   unsigned int bytes, bool after);
+/* The same before a read or a fetch. */
+void umbra_mmu_guest_read(struct umbra_vcpu *vcpu, gpa_t gpa, unsigned int bytes);
+
+/*
+ * CR0, CR4 or EFER changed in a bit that translation depends on: what was
+ * derived from the guest's tables is looked at again. Any context.
+ */
 void umbra_mmu_context_changed(struct umbra_vcpu *vcpu);
+/* User space set registers, and may have written guest memory before. Sleeps. */
+void umbra_mmu_registers_set(struct umbra_vcpu *vcpu);
+/* The guest wrote CR3, legally; vcpu->cr3 and PDPTEs are the new ones. */
+void umbra_mmu_new_cr3(struct umbra_vcpu *vcpu, bool noflush);
 /* The guest executed INVLPG for @gva (or the emulator did). */
 void umbra_mmu_invlpg(struct umbra_vcpu *vcpu, gva_t gva);
+/* The guest executed INVPCID, legally; @type as the manual numbers them. */
+void umbra_mmu_invpcid(struct umbra_vcpu *vcpu, unsigned int type, u64 pcid, gva_t gva);
 
 /*
  * Walk the guest's tables for linear address @gva. SRCU read section held.
@@ -82,8 +120,8 @@ int umbra_mmu_refetch(struct umbra_vcpu *vcpu, gva_t rip, u64 *bytes);
 /* PAE guests: read the four PDPTEs at CR3; -EINVAL when reserved bits are set. */
 int umbra_mmu_load_pdptes(struct umbra_vcpu *vcpu);
 
-/* The last guest frame that a slot may hold. */
-gfn_t umbra_mmu_max_gfn(void);
+/* The last guest frame that a slot of @vm may hold. */
+gfn_t umbra_mmu_max_gfn(const struct umbra_vm *vm);
 
 /*
  * The host is about to change its mappings of [start, end) in host addresses:
@@ -116,8 +154,11 @@ void umbra_mmu_log_stop(struct umbra_vm *vm, struct umbra_memslot *slot);
  * The caller flushes TLBs before it gives the log to user space.
  */
 void umbra_mmu_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u64 mask);
-/* Per-slot data of the MMU (slot->arch). 0 or -ENOMEM. */
-int umbra_mmu_slot_create(struct umbra_memslot *slot);
+/*
+ * Per-slot data of the MMU (slot->arch), before the slot is published. 0 or
+ * -ENOMEM. Sleeps; vm->slots_lock held.
+ */
+int umbra_mmu_slot_create(struct umbra_vm *vm, struct umbra_memslot *slot);
 void umbra_mmu_slot_destroy(struct umbra_memslot *slot);
 
 #endif

@@ -7,7 +7,9 @@
 #ifndef UMBRA_MMU_ENV_H
 #define UMBRA_MMU_ENV_H
 
+#include <linux/bitmap.h>
 #include <linux/gfp.h>
+#include <linux/hash.h>
 #include <linux/io.h>
 #include <linux/kvm.h>
 #include <linux/list.h>
@@ -15,8 +17,10 @@
 #include <linux/pgtable.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
@@ -27,6 +31,7 @@
 #include "../guest_mem.h"
 #include "../memslot.h"
 #include "../request.h"
+#include "../stats.h"
 #include "../types.h"
 #include "../vcpu.h"
 #include "../vendor.h"

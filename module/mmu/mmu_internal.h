@@ -13,17 +13,23 @@
 #include "mmu.h"
 #include "mmu_env.h"
 #include "pt_page.h"
+#include "spage.h"
 #include "tlb.h"
+#include "wtrace.h"
+
+struct umbra_gwalk;
 
 /**
- * struct umbra_fault - one second-level fault on its way to a mapping
+ * struct umbra_fault - one fault on its way to a mapping
  * @vcpu: who faulted
  * @gfn: where
  * @access: what was wanted, UMBRA_ACC_*
  * @slot: memory there
  * @frame: the host's frame
- * @level: largest level that host, slot and logging allow
- * @writable: the mapping may be made writable
+ * @level: largest level that host, slot, logging and traces allow
+ * @writable: the host and the slot let the mapping be writable
+ * @gva: linear address; modes without nested tables
+ * @walk: the guest's entries on the way; NULL with nested tables
  */
 struct umbra_fault {
 	struct umbra_vcpu *vcpu;
@@ -33,37 +39,83 @@ struct umbra_fault {
 	struct umbra_frame frame;
 	int level;
 	bool writable;
+	gva_t gva;
+	const struct umbra_gwalk *walk;
 };
 
 /**
- * struct umbra_mmu_ops - what a mode (nested, shadow) does to its tables
- * @map: install a translation; @vcpu's cache is stocked; lock held
- * @zap: drop all translations of frames [first, end); takes the lock
+ * struct umbra_mmu_ops - what a mode (nested, shadow, vtlb) does to its tables
+ *
+ * Of the VM:
+ * @vm_create: allocate what the mode keeps per VM; sleeps; 0 or -ENOMEM
+ * @vm_destroy: free it and all tables; nobody uses them any more; sleeps
+ * @zap: drop all translations of frames [first, end) of @slot; takes the lock;
+ *	flushes; true when there was any
+ * @zap_slot: the same of all that depends on @slot: it goes away; takes the lock
  * @age: test, and with @clear reset, accessed state; takes the lock
  * @log_start: drop write rights in [first, end); takes the lock
  * @log_protect: drop write rights of 64 frames by mask; takes the lock
  * @log_stop: let large mappings come back in a slot; takes the lock
+ * @protect: a trace of kinds @kinds came to @gfn: no mapping may pass it by;
+ *	lock held
+ * @recover: the last trace in the 2 MiB around @gfn went; lock held
+ *
+ * Of a vCPU:
+ * @vcpu_create: allocate what the mode keeps per vCPU; sleeps; 0 or -ENOMEM
+ * @vcpu_destroy: free it; sleeps
+ * @load: point the processor at a root for the vCPU's registers; sleeps; SRCU
+ *	read section held; 0 or -ENOMEM
+ * @stocked: may @map be called without sleeping before?
+ * @stock: make it so; sleeps; 0 or -ENOMEM
+ * @map: install a translation; the cache is stocked; lock held, page faults
+ *	disabled; a verdict
+ * @new_cr3: CR3 was written; atomic
+ * @invlpg: translations of one address go; atomic
+ * @context_changed: registers that translation depends on changed; atomic
  */
 struct umbra_mmu_ops {
-	void (*map)(struct umbra_fault *fault, struct umbra_tlb *tlb);
-	bool (*zap)(struct umbra_vm *vm, gfn_t first, gfn_t end, bool may_block);
-	bool (*age)(struct umbra_vm *vm, gfn_t first, gfn_t end, bool clear);
-	void (*log_start)(struct umbra_vm *vm, gfn_t first, gfn_t end);
-	void (*log_protect)(struct umbra_vm *vm, gfn_t first, u64 mask);
+	int (*vm_create)(struct umbra_vm *vm);
+	void (*vm_destroy)(struct umbra_vm *vm);
+	bool (*zap)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first, gfn_t end,
+		    bool may_block);
+	void (*zap_slot)(struct umbra_vm *vm, struct umbra_memslot *slot);
+	bool (*age)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first, gfn_t end,
+		    bool clear);
+	void (*log_start)(struct umbra_vm *vm, struct umbra_memslot *slot);
+	void (*log_protect)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first,
+			    u64 mask);
 	void (*log_stop)(struct umbra_vm *vm, struct umbra_memslot *slot);
+	void (*protect)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u8 kinds,
+			struct umbra_tlb *tlb);
+	void (*recover)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
+			struct umbra_tlb *tlb);
+
+	int (*vcpu_create)(struct umbra_vcpu *vcpu);
+	void (*vcpu_destroy)(struct umbra_vcpu *vcpu);
+	int (*load)(struct umbra_vcpu *vcpu);
+	bool (*stocked)(const struct umbra_vcpu *vcpu);
+	int (*stock)(struct umbra_vcpu *vcpu);
+	int (*map)(struct umbra_fault *fault, struct umbra_tlb *tlb);
+	void (*new_cr3)(struct umbra_vcpu *vcpu, bool noflush);
+	void (*invlpg)(struct umbra_vcpu *vcpu, gva_t gva);
+	void (*context_changed)(struct umbra_vcpu *vcpu);
 };
 
 /**
  * struct umbra_mmu - a VM's MMU
+ * @vm: (c) the VM
  * @lock: all tables of the VM, and the fields marked (l); see locking.rst
  * @ops: (c) the mode's
- * @root: (c) top nested table, one for all vCPUs
+ * @root: (c) top nested table, one for all vCPUs; NULL in other modes
  * @inval_seq: (l) counts finished invalidations by the host
  * @inval_count: (l) invalidations under way
  * @inval_start: (l) first host address of all of those under way
  * @inval_end: (l) end of them
+ * @traces: (l) traces by gfn
+ * @spages: (l) table pages of the modes without nested tables
  */
 struct umbra_mmu {
+	struct umbra_vm *vm;
 	spinlock_t lock;	/* tables and (l) */
 	const struct umbra_mmu_ops *ops;
 	u64 *root;
@@ -71,22 +123,81 @@ struct umbra_mmu {
 	unsigned long inval_count;
 	hva_t inval_start;
 	hva_t inval_end;
+	struct umbra_traces traces;
+	struct umbra_spages spages;
 };
 
 /**
  * struct umbra_mmu_vcpu - a vCPU's part
  * @cache: (r) table pages in stock
+ * @stock: (r) what else a fault may need; not with nested tables
+ * @role: (r) role of the root for the registers as they are; its level tells
+ *	what hangs in @root
+ * @root: (l) top tables: one in long mode, else one for each GiB, or NULL
+ * @pdpt: (c) page directory pointers for guests outside long mode, below 4 GiB
+ * @loaded: (r) @root belongs to the registers as they are
+ * @resync: (r) nothing is to be believed at the next load: user space set registers
+ * @tables: (l) vtlb: tables of this vCPU
+ * @nr_tables: (l) vtlb: how many
+ * @pieces_1g: (l) vtlb: some leaf is part of a guest page of 1 GiB
  */
 struct umbra_mmu_vcpu {
 	struct umbra_pt_cache cache;
+	struct umbra_stock stock;
+	union umbra_role role;
+	struct umbra_sp *root[4];
+	u64 *pdpt;
+	bool loaded;
+	bool resync;
+	struct list_head tables;
+	unsigned int nr_tables;
+	bool pieces_1g;
 };
 
 extern const struct umbra_mmu_ops umbra_tdp_ops;
-
-/* Free all tables; nobody uses them any more. */
-void umbra_tdp_free_tables(struct umbra_vm *vm);
+extern const struct umbra_mmu_ops umbra_shadow_ops;
+extern const struct umbra_mmu_ops umbra_vtlb_ops;
 
 /* Largest level that @slot's alignment and flags allow around @gfn. */
 int umbra_slot_level(const struct umbra_memslot *slot, gfn_t gfn);
+
+/*
+ * What traces say to @fault, and what they leave of its level and write right.
+ * RETRY: go on; EMULATE. Lock held, before anything is installed.
+ */
+int umbra_fault_traces(struct umbra_fault *fault, struct umbra_tlb *tlb);
+
+/*
+ * tables.c: what the modes without nested tables share.
+ *
+ * Role of the top table for the vCPU's registers; see @role in umbra_mmu_vcpu.
+ */
+union umbra_role umbra_root_role(const struct umbra_vcpu *vcpu);
+/*
+ * The leaf for @fault where the guest's entries leave @rights. RETRY and *@spte;
+ * or EMULATE when the write cannot be allowed to run. Traces were asked.
+ */
+int umbra_fault_leaf(const struct umbra_fault *fault, union umbra_role role, u8 rights,
+		     u64 *spte);
+/* Point the processor at @table; this vCPU's translations go. */
+void umbra_use_root(struct umbra_vcpu *vcpu, const u64 *table);
+/* Operations of both modes. */
+int umbra_tables_vcpu_create(struct umbra_vcpu *vcpu);
+bool umbra_tables_stocked(const struct umbra_vcpu *vcpu);
+int umbra_tables_stock(struct umbra_vcpu *vcpu);
+/* Run @work with the lock held, page faults disabled, and flush what it notes. */
+void umbra_tables_locked(struct umbra_vcpu *vcpu, gva_t gva,
+			 void (*work)(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tlb));
+
+/* Outside long mode four directories hang in page directory pointers. */
+static inline bool umbra_tables_long(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->mmu->role.level > 3;
+}
+
+static inline bool umbra_fault_writes(const struct umbra_fault *fault)
+{
+	return fault->access & UMBRA_ACC_WRITE;
+}
 
 #endif

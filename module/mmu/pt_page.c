@@ -16,9 +16,9 @@ void umbra_pt_free(u64 *table)
 	free_page((unsigned long)table);
 }
 
-int umbra_pt_cache_fill(struct umbra_pt_cache *cache)
+int umbra_pt_cache_fill(struct umbra_pt_cache *cache, int least)
 {
-	if (umbra_pt_cache_ready(cache))
+	if (umbra_pt_cache_ready(cache, least))
 		return 0;
 	while (cache->nr < UMBRA_PT_CACHE_MAX) {
 		u64 *table = umbra_pt_alloc();
@@ -27,7 +27,7 @@ int umbra_pt_cache_fill(struct umbra_pt_cache *cache)
 			break;
 		cache->table[cache->nr++] = table;
 	}
-	return umbra_pt_cache_ready(cache) ? 0 : -ENOMEM;
+	return umbra_pt_cache_ready(cache, least) ? 0 : -ENOMEM;
 }
 
 void umbra_pt_cache_drain(struct umbra_pt_cache *cache)

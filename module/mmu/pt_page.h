@@ -8,7 +8,7 @@
 
 #include "mmu_env.h"
 
-/* One fault needs at most a table for each level below the root. */
+/* With nested tables a fault needs at most a table for each level below the root. */
 #define UMBRA_PT_CACHE_MIN	4
 #define UMBRA_PT_CACHE_MAX	16
 
@@ -26,13 +26,13 @@ struct umbra_pt_cache {
 u64 *umbra_pt_alloc(void);
 void umbra_pt_free(u64 *table);
 
-/* Stock up when fewer than the minimum are left. 0 or -ENOMEM. Sleeps. */
-int umbra_pt_cache_fill(struct umbra_pt_cache *cache);
+/* Stock up when fewer than @least are left. 0 or -ENOMEM. Sleeps. */
+int umbra_pt_cache_fill(struct umbra_pt_cache *cache, int least);
 void umbra_pt_cache_drain(struct umbra_pt_cache *cache);
 
-static inline bool umbra_pt_cache_ready(const struct umbra_pt_cache *cache)
+static inline bool umbra_pt_cache_ready(const struct umbra_pt_cache *cache, int least)
 {
-	return cache->nr >= UMBRA_PT_CACHE_MIN;
+	return cache->nr >= least;
 }
 
 /* Take one; the caller made sure that there is one. */

@@ -72,14 +72,19 @@ static void tdp_set_leaf(struct umbra_pt_iter *it, u64 leaf, struct umbra_tlb *t
 		umbra_pt_replace(it, leaf);
 }
 
-static void tdp_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
+static int tdp_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 {
 	struct umbra_vm *vm = fault->vcpu->vm;
-	gfn_t offset = fault->gfn & (umbra_level_pages(fault->level) - 1);
-	hpa_t pa = pfn_to_hpa(fault->frame.pfn - offset);
+	int verdict = umbra_fault_traces(fault, tlb);
 	struct umbra_pt_iter it;
+	gfn_t offset;
+	hpa_t pa;
 
 	lockdep_assert_held(&vm->mmu->lock);
+	if (verdict != UMBRA_MMU_RETRY)
+		return verdict;
+	offset = fault->gfn & (umbra_level_pages(fault->level) - 1);
+	pa = pfn_to_hpa(fault->frame.pfn - offset);
 	umbra_pt_seek(&it, umbra_caps.fmt, vm->mmu->root, fault->gfn);
 	while (it.level > fault->level) {
 		if (!umbra_pt_present(&it) || umbra_pt_leaf(&it))
@@ -87,6 +92,7 @@ static void tdp_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 		umbra_pt_down(&it, fault->gfn);
 	}
 	tdp_set_leaf(&it, umbra_fmt_make_leaf(it.fmt, pa, it.level, fault->writable), tlb);
+	return UMBRA_MMU_RETRY;
 }
 
 /*
@@ -141,7 +147,8 @@ static void visit_zap(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg
 		tdp_replace(it, 0, tlb);
 }
 
-static bool tdp_zap(struct umbra_vm *vm, gfn_t first, gfn_t end, bool may_block)
+static bool tdp_zap(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first, gfn_t end,
+		    bool may_block)
 {
 	return tdp_for_range(vm, first, end, may_block, visit_zap, NULL);
 }
@@ -169,7 +176,13 @@ static void visit_age(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg
 		;
 }
 
-static bool tdp_age(struct umbra_vm *vm, gfn_t first, gfn_t end, bool clear)
+static void tdp_zap_slot(struct umbra_vm *vm, struct umbra_memslot *slot)
+{
+	tdp_zap(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, true);
+}
+
+static bool tdp_age(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first, gfn_t end,
+		    bool clear)
 {
 	struct age_state age = { .clear = clear };
 
@@ -198,9 +211,10 @@ static void visit_protect(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void 
 		umbra_tlb_note(tlb);
 }
 
-static void tdp_log_start(struct umbra_vm *vm, gfn_t first, gfn_t end)
+static void tdp_log_start(struct umbra_vm *vm, struct umbra_memslot *slot)
 {
-	tdp_for_range(vm, first, end, true, visit_protect, NULL);
+	tdp_for_range(vm, slot->base_gfn, slot->base_gfn + slot->npages, true, visit_protect,
+		      NULL);
 }
 
 /*
@@ -208,7 +222,8 @@ static void tdp_log_start(struct umbra_vm *vm, gfn_t first, gfn_t end)
  * present, so everybody who relies on a flush still finds them. Large leaves
  * vanish, hence their flush comes before the unlock.
  */
-static void tdp_log_protect(struct umbra_vm *vm, gfn_t first, u64 mask)
+static void tdp_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first,
+			    u64 mask)
 {
 	struct umbra_mmu *mmu = vm->mmu;
 	struct umbra_pt_iter it;
@@ -249,16 +264,42 @@ static void tdp_log_stop(struct umbra_vm *vm, struct umbra_memslot *slot)
 		      slot);
 }
 
-const struct umbra_mmu_ops umbra_tdp_ops = {
-	.map = tdp_map,
-	.zap = tdp_zap,
-	.age = tdp_age,
-	.log_start = tdp_log_start,
-	.log_protect = tdp_log_protect,
-	.log_stop = tdp_log_stop,
-};
+/* A trace of @gfn: the mapping loses its write right, or goes. Lock held. */
+static void tdp_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u8 kinds,
+			struct umbra_tlb *tlb)
+{
+	struct umbra_pt_iter it;
 
-void umbra_tdp_free_tables(struct umbra_vm *vm)
+	umbra_pt_begin(&it, umbra_caps.fmt, vm->mmu->root, gfn, gfn + 1);
+	while (umbra_pt_next(&it)) {
+		if (!umbra_pt_leaf(&it))
+			continue;
+		if (it.level > 1 || (kinds & UMBRA_TRACE_ACCESS))
+			tdp_replace(&it, 0, tlb);
+		else if (entry_wrprotect(&it))
+			umbra_tlb_note(tlb);
+	}
+}
+
+/* No trace is left around @gfn: the small mappings go, a fault brings a large one. */
+static void tdp_recover(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
+			struct umbra_tlb *tlb)
+{
+	struct umbra_pt_iter it;
+
+	umbra_pt_begin(&it, umbra_caps.fmt, vm->mmu->root, gfn, gfn + 1);
+	while (umbra_pt_next(&it))
+		if (it.level == 2 && !umbra_pt_leaf(&it))
+			tdp_replace(&it, 0, tlb);
+}
+
+static int tdp_vm_create(struct umbra_vm *vm)
+{
+	vm->mmu->root = umbra_pt_alloc();
+	return vm->mmu->root ? 0 : -ENOMEM;
+}
+
+static void tdp_vm_destroy(struct umbra_vm *vm)
 {
 	struct umbra_tlb tlb;
 
@@ -267,3 +308,70 @@ void umbra_tdp_free_tables(struct umbra_vm *vm)
 	tlb.pending = false;
 	umbra_tlb_end(&tlb);
 }
+
+static int tdp_vcpu_create(struct umbra_vcpu *vcpu)
+{
+	return 0;
+}
+
+static void tdp_vcpu_destroy(struct umbra_vcpu *vcpu)
+{
+}
+
+/* All vCPUs share the VM's one root, which lives as long as the VM. */
+static int tdp_load(struct umbra_vcpu *vcpu)
+{
+	umbra_vendor->set_root(vcpu, __sme_set(__pa(vcpu->vm->mmu->root)));
+	return 0;
+}
+
+static bool tdp_stocked(const struct umbra_vcpu *vcpu)
+{
+	return umbra_pt_cache_ready(&vcpu->mmu->cache, UMBRA_PT_CACHE_MIN);
+}
+
+static int tdp_stock(struct umbra_vcpu *vcpu)
+{
+	return umbra_pt_cache_fill(&vcpu->mmu->cache, UMBRA_PT_CACHE_MIN);
+}
+
+/*
+ * Nested tables do not depend on the guest's registers; the guest's own
+ * translations in the TLB do, and the processor did not see the write.
+ */
+static void tdp_context_changed(struct umbra_vcpu *vcpu)
+{
+	umbra_vendor->flush_tlb(vcpu);
+}
+
+static void tdp_new_cr3(struct umbra_vcpu *vcpu, bool noflush)
+{
+	umbra_vendor->flush_tlb(vcpu);
+}
+
+static void tdp_invlpg(struct umbra_vcpu *vcpu, gva_t gva)
+{
+	umbra_vendor->flush_tlb(vcpu);
+}
+
+const struct umbra_mmu_ops umbra_tdp_ops = {
+	.vm_create = tdp_vm_create,
+	.vm_destroy = tdp_vm_destroy,
+	.zap = tdp_zap,
+	.zap_slot = tdp_zap_slot,
+	.age = tdp_age,
+	.log_start = tdp_log_start,
+	.log_protect = tdp_log_protect,
+	.log_stop = tdp_log_stop,
+	.protect = tdp_protect,
+	.recover = tdp_recover,
+	.vcpu_create = tdp_vcpu_create,
+	.vcpu_destroy = tdp_vcpu_destroy,
+	.load = tdp_load,
+	.stocked = tdp_stocked,
+	.stock = tdp_stock,
+	.map = tdp_map,
+	.new_cr3 = tdp_new_cr3,
+	.invlpg = tdp_invlpg,
+	.context_changed = tdp_context_changed,
+};

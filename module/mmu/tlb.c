@@ -14,6 +14,7 @@ void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm)
 	tlb->pending = false;
 	tlb->any = false;
 	INIT_LIST_HEAD(&tlb->tables);
+	INIT_LIST_HEAD(&tlb->sps);
 }
 
 void umbra_tlb_note(struct umbra_tlb *tlb)
@@ -41,5 +42,6 @@ bool umbra_tlb_end(struct umbra_tlb *tlb)
 {
 	WARN_ON_ONCE(tlb->pending);
 	umbra_pt_free_list(&tlb->tables);
+	umbra_sp_free_list(&tlb->sps);
 	return tlb->any;
 }

@@ -17,12 +17,14 @@
  * @pending: translations that some processor may still use were changed
  * @any: anything was ever pending in this batch
  * @tables: unlinked table pages
+ * @sps: unlinked table pages of the modes without nested tables
  */
 struct umbra_tlb {
 	struct umbra_vm *vm;
 	bool pending;
 	bool any;
 	struct list_head tables;
+	struct list_head sps;
 };
 
 void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm);

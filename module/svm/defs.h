@@ -23,6 +23,7 @@
 
 /* EXITINFO1 of CR accesses with decode assists. */
 #define SVM_CR_MOV		BIT_ULL(63)
+#define SVM_CR_GPR		0xfu
 
 /* Permission maps: sizes and layout from the chapter on intercepts. */
 #define SVM_IOPM_ORDER		2		/* 12 KiB, rounded up */

@@ -46,6 +46,15 @@ static const u8 svm_kinds[] = {
 	[SVM_EXIT_INVPCID] = UMBRA_EXIT_INVPCID,
 };
 
+/* Decode assists store what was fetched at RIP when a data access faults. */
+static void svm_decode_bytes(const struct vmcb_control_area *c, struct umbra_exit *x)
+{
+	if (!umbra_caps.insn_bytes || !c->insn_len || c->insn_len > sizeof(x->insn))
+		return;
+	x->insn_bytes = c->insn_len;
+	memcpy(x->insn, c->insn_bytes, sizeof(x->insn));
+}
+
 static void svm_decode_npf(const struct vmcb_control_area *c, struct umbra_exit *x)
 {
 	u64 err = c->exit_info_1;
@@ -56,10 +65,7 @@ static void svm_decode_npf(const struct vmcb_control_area *c, struct umbra_exit 
 			  err & SVM_NPF_EXEC ? UMBRA_ACC_EXEC : UMBRA_ACC_READ;
 	x->fault.present = err & SVM_NPF_PRESENT;
 	x->fault.walk = err & SVM_NPF_WALK;
-	if (c->insn_len && c->insn_len <= sizeof(x->insn)) {
-		x->insn_bytes = c->insn_len;
-		memcpy(x->insn, c->insn_bytes, sizeof(x->insn));
-	}
+	svm_decode_bytes(c, x);
 }
 
 static void svm_decode_io(const struct vmcb_control_area *c, struct umbra_exit *x)
@@ -84,8 +90,10 @@ static void svm_decode_exception(struct umbra_vcpu *vcpu, u32 code, struct umbra
 			   (vector >= TS_VECTOR && vector <= PF_VECTOR);
 	x->exc.error = svm->vmcb->control.exit_info_1;
 	x->exc.payload = 0;
-	if (vector == PF_VECTOR)
+	if (vector == PF_VECTOR) {
 		x->exc.payload = svm->vmcb->control.exit_info_2;
+		svm_decode_bytes(&svm->vmcb->control, x);
+	}
 	if (vector != DB_VECTOR)
 		return;
 	x->exc.payload = svm->vmcb->save.dr6 ^ DR6_RESERVED;
@@ -104,10 +112,18 @@ static void svm_decode_dr(u32 code, struct umbra_exit *x)
 	x->dr.nr = code & 0xf;
 }
 
-static void svm_decode_cr(u32 code, struct umbra_exit *x)
+static void svm_decode_cr(const struct vmcb_control_area *c, u32 code, struct umbra_exit *x)
 {
 	x->cr.write = code >= SVM_EXIT_WRITE_CR0;
 	x->cr.nr = code & 0xf;
+	x->cr.has_gpr = umbra_caps.insn_bytes && (c->exit_info_1 & SVM_CR_MOV);
+	x->cr.gpr = c->exit_info_1 & SVM_CR_GPR;
+}
+
+static void svm_decode_invlpg(const struct vmcb_control_area *c, struct umbra_exit *x)
+{
+	x->invlpg.has_gva = umbra_caps.insn_bytes;
+	x->invlpg.gva = c->exit_info_1;
 }
 
 static void svm_decode_reason(struct umbra_vcpu *vcpu, u32 code, struct umbra_exit *x)
@@ -127,7 +143,10 @@ static void svm_decode_reason(struct umbra_vcpu *vcpu, u32 code, struct umbra_ex
 		x->msr.write = c->exit_info_1 & 1;
 		break;
 	case UMBRA_EXIT_CR:
-		svm_decode_cr(code, x);
+		svm_decode_cr(c, code, x);
+		break;
+	case UMBRA_EXIT_INVLPG:
+		svm_decode_invlpg(c, x);
 		break;
 	case UMBRA_EXIT_DR:
 		svm_decode_dr(code, x);

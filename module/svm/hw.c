@@ -21,7 +21,7 @@
 
 static bool npt = true;
 module_param(npt, bool, 0444);
-MODULE_PARM_DESC(npt, "use nested page tables (required until the shadow MMU is built)");
+MODULE_PARM_DESC(npt, "offer nested page tables where the CPU has them (default: yes)");
 
 DEFINE_PER_CPU(struct svm_cpu, umbra_svm_cpu);
 
@@ -63,17 +63,16 @@ int svm_probe(void)
 	if (r)
 		return r;
 	cpuid(SVM_CPUID_FUNC, &eax, &ebx, &ecx, &edx);
-	if (!boot_cpu_has(X86_FEATURE_NPT) || !npt) {
-		pr_err("nested paging (NPT) is %s: Umbra needs it until its shadow MMU exists\n",
-		       npt ? "missing in this CPU" : "turned off by npt=0");
-		return -EOPNOTSUPP;
-	}
 	if (ebx < 2) {
 		pr_err("this CPU has no ASID for a guest\n");
 		return -EOPNOTSUPP;
 	}
+	if (!boot_cpu_has(X86_FEATURE_NPT))
+		pr_info("no nested paging (NPT) in this CPU: mode nested is not offered\n");
+	else if (!npt)
+		pr_info("nested paging (NPT) is turned off by npt=0: mode nested is not offered\n");
 	umbra_caps = (struct umbra_host_caps) {
-		.nested = true,
+		.nested = npt && boot_cpu_has(X86_FEATURE_NPT),
 		.nested_1g = boot_cpu_has(X86_FEATURE_GBPAGES),
 		.insn_len = boot_cpu_has(X86_FEATURE_NRIPS),
 		.insn_bytes = boot_cpu_has(X86_FEATURE_DECODEASSISTS),

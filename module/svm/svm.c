@@ -191,7 +191,8 @@ static void svm_state_out(struct umbra_vcpu *vcpu, struct vmcb *vmcb)
 	/* A TF that the guest set itself stays; one set for it goes. */
 	vcpu->rflags = vmcb->save.rflags & ~(ours & ~vcpu->rflags);
 	vcpu->cr2 = vmcb->save.cr2;
-	vcpu->cr3 = vmcb->save.cr3;
+	if (svm->nested)
+		vcpu->cr3 = vmcb->save.cr3;
 }
 
 void svm_enter(struct umbra_vcpu *vcpu)

@@ -15,6 +15,8 @@
  * @vmcb: control block, one page
  * @vmcb_pa: its physical address
  * @msrpm: MSR permission map, 8 KiB
+ * @nested: the processor walks a second table; else @root stands in for CR3
+ * @root: the top table given by set_root()
  * @asid_generation: generation @vmcb's ASID belongs to, 0 = needs a new one
  * @flush: drop this ASID's translations at the next entry
  * @spec_ctrl: the guest's SPEC_CTRL where the hardware does not switch it
@@ -34,6 +36,8 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	u64 vmcb_pa;
 	void *msrpm;
+	bool nested;
+	hpa_t root;
 	u64 asid_generation;
 	bool flush;
 	u64 spec_ctrl;

@@ -39,6 +39,12 @@ static const u8 svm_always[] = {
 	INTERCEPT_RSM,
 };
 
+/* Exits by which Umbra sees what the guest does to its own translations. */
+static const u8 svm_shadow[] = {
+	INTERCEPT_CR3_READ, INTERCEPT_CR3_WRITE, INTERCEPT_INVLPG,
+	INTERCEPT_EXCEPTION_OFFSET + PF_VECTOR,
+};
+
 static struct vmcb_seg *svm_seg(struct umbra_vcpu *vcpu, enum umbra_seg seg)
 {
 	struct vmcb_save_area *save = &to_svm(vcpu)->vmcb->save;
@@ -136,30 +142,71 @@ int svm_cpl(struct umbra_vcpu *vcpu)
 	return to_svm(vcpu)->vmcb->save.cpl;
 }
 
+/* The guest may read a register itself when the processor has its value in it. */
+static void svm_intercept_if(struct vmcb *vmcb, unsigned int bit, bool differs)
+{
+	if (differs)
+		svm_intercept(vmcb, bit);
+	else
+		svm_unintercept(vmcb, bit);
+}
+
 /*
- * CD and NW would make a guest on nested tables really uncached, and its
- * memory is the host's ordinary memory: they are kept for reading only. MCE
- * is the host's: without it a machine check would shut the guest down instead
- * of reaching the host.
+ * CD and NW would make the guest really uncached, and its memory is the host's
+ * ordinary memory: they are kept for reading only. Umbra's own tables need
+ * paging on, even in real mode, and write protection that holds for kernels.
  */
+static u64 svm_hw_cr0(const struct umbra_vcpu *vcpu)
+{
+	u64 cr0 = (vcpu->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | X86_CR0_ET;
+
+	return to_svm(vcpu)->nested ? cr0 : cr0 | X86_CR0_PG | X86_CR0_WP;
+}
+
+/*
+ * MCE is the host's: without it a machine check would shut the guest down
+ * instead of reaching the host. Umbra's own tables are long-mode or PAE tables
+ * without process contexts, and with user rights on all pages while the guest
+ * has no paging.
+ */
+static u64 svm_hw_cr4(const struct umbra_vcpu *vcpu)
+{
+	u64 cr4 = vcpu->cr4 | (__read_cr4() & X86_CR4_MCE);
+
+	if (to_svm(vcpu)->nested)
+		return cr4;
+	cr4 = (cr4 | X86_CR4_PAE) & ~(u64)X86_CR4_PCIDE;
+	if (!(vcpu->cr0 & X86_CR0_PG))
+		cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE);
+	if (!(vcpu->efer & EFER_LMA))
+		cr4 &= ~(u64)X86_CR4_LA57;
+	return cr4;
+}
+
+/* With paging always on, LME alone would already make long mode. */
+static u64 svm_hw_efer(const struct umbra_vcpu *vcpu)
+{
+	u64 efer = vcpu->efer | EFER_SVME;
+
+	if (to_svm(vcpu)->nested)
+		return efer;
+	if (!(efer & EFER_LMA))
+		efer &= ~(u64)EFER_LME;
+	return efer | EFER_NX;
+}
+
 void svm_sync_crs(struct umbra_vcpu *vcpu)
 {
-	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
-	u64 hidden = vcpu->cr0 & (X86_CR0_CD | X86_CR0_NW);
-	u64 forced = __read_cr4() & X86_CR4_MCE & ~vcpu->cr4;
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
 
-	vmcb->save.cr0 = (vcpu->cr0 & ~hidden) | X86_CR0_ET;
-	vmcb->save.cr3 = vcpu->cr3;
-	vmcb->save.cr4 = vcpu->cr4 | forced;
-	vmcb->save.efer = vcpu->efer | EFER_SVME;
-	if (hidden)
-		svm_intercept(vmcb, INTERCEPT_CR0_READ);
-	else
-		svm_unintercept(vmcb, INTERCEPT_CR0_READ);
-	if (forced)
-		svm_intercept(vmcb, INTERCEPT_CR4_READ);
-	else
-		svm_unintercept(vmcb, INTERCEPT_CR4_READ);
+	vmcb->save.cr0 = svm_hw_cr0(vcpu);
+	vmcb->save.cr3 = svm->nested ? vcpu->cr3 : svm->root;
+	vmcb->save.cr4 = svm_hw_cr4(vcpu);
+	vmcb->save.efer = svm_hw_efer(vcpu);
+	svm_intercept_if(vmcb, INTERCEPT_CR0_READ,
+			 vmcb->save.cr0 != (vcpu->cr0 | X86_CR0_ET));
+	svm_intercept_if(vmcb, INTERCEPT_CR4_READ, vmcb->save.cr4 != vcpu->cr4);
 }
 
 void svm_sync_debug(struct umbra_vcpu *vcpu)
@@ -273,9 +320,17 @@ int svm_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data)
 	return 0;
 }
 
+/* VMRUN with another CR3 flushes nothing by itself: tags know no CR3. */
 void svm_set_root(struct umbra_vcpu *vcpu, hpa_t root)
 {
-	to_svm(vcpu)->vmcb->control.nested_cr3 = root;
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (svm->nested)
+		svm->vmcb->control.nested_cr3 = root;
+	else
+		svm->vmcb->save.cr3 = root;
+	svm->flush |= svm->root != root;
+	svm->root = root;
 }
 
 static void svm_reset_segment(struct vmcb_seg *s, u16 selector, u16 attrib, u64 base)
@@ -301,21 +356,35 @@ static void svm_reset_segments(struct vmcb_save_area *save)
 	save->cpl = 0;
 }
 
+static void svm_reset_intercepts(const struct svm_vcpu *svm)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
+		svm_intercept(svm->vmcb, svm_always[i]);
+	if (svm->nested)
+		return;
+	for (i = 0; i < ARRAY_SIZE(svm_shadow); i++)
+		svm_intercept(svm->vmcb, svm_shadow[i]);
+	if (boot_cpu_has(X86_FEATURE_INVPCID))
+		svm_intercept(svm->vmcb, INTERCEPT_INVPCID);
+}
+
 void svm_vcpu_reset(struct umbra_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
-	u64 root = vmcb->control.nested_cr3;
-	unsigned int i;
 
 	memset(vmcb, 0, sizeof(*vmcb));
-	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
-		svm_intercept(vmcb, svm_always[i]);
+	svm_reset_intercepts(svm);
 	vmcb->control.iopm_base_pa = svm_iopm_pa();
 	vmcb->control.msrpm_base_pa = __sme_pa(svm->msrpm);
 	vmcb->control.int_ctl = V_INTR_MASKING_MASK;
-	vmcb->control.nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
-	vmcb->control.nested_cr3 = root;
+	/* Without nested paging the guest's PAT field is not used: the host's counts. */
+	if (svm->nested) {
+		vmcb->control.nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+		vmcb->control.nested_cr3 = svm->root;
+	}
 	svm_reset_segments(&vmcb->save);
 	svm->asid_generation = 0;
 	svm->window = false;
@@ -336,6 +405,7 @@ int svm_vcpu_create(struct umbra_vcpu *vcpu)
 
 	if (!svm)
 		return -ENOMEM;
+	svm->nested = vcpu->vm->mmu_mode == UMBRA_MMU_NESTED;
 	svm->vmcb = (struct vmcb *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!svm->vmcb)
 		goto free_svm;

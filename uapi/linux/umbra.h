@@ -15,14 +15,16 @@
 #define UMBRAIO 0xDE
 
 /* Version of the calls in this file; grows when one is added. */
-#define UMBRA_API_VERSION 1
+#define UMBRA_API_VERSION 2
 
 /* struct umbra_info.vendor */
 #define UMBRA_VENDOR_SVM 1
 #define UMBRA_VENDOR_VMX 2
 
-/* struct umbra_info.mmu_modes: bits of modes that VMs can be created with */
-#define UMBRA_MMU_MODE_NESTED _BITUL(0)
+/* How a VM's memory is virtualized: struct umbra_info.mmu_modes, umbra_create_vm.mmu_mode */
+#define UMBRA_MMU_MODE_NESTED	_BITUL(0)	/* the processor walks a second table (NPT, EPT) */
+#define UMBRA_MMU_MODE_SHADOW	_BITUL(1)	/* shadow tables follow the guest's tables */
+#define UMBRA_MMU_MODE_VTLB	_BITUL(2)	/* shadow tables are an emulated TLB */
 
 /* struct umbra_info.features: what the host's processor helps with */
 #define UMBRA_FEATURE_NESTED		_BITUL(0)	/* NPT or EPT */
@@ -35,8 +37,8 @@
  * struct umbra_info - what this Umbra is and what it runs on
  * @api_version: UMBRA_API_VERSION of the module
  * @vendor: UMBRA_VENDOR_*
- * @mmu_modes: UMBRA_MMU_MODE_* that can be chosen
- * @mmu_mode: the one that new VMs get, one bit of @mmu_modes
+ * @mmu_modes: UMBRA_MMU_MODE_* that can be chosen on this host
+ * @mmu_mode: the one that VMs get which do not name one: the parameter "mmu" of the module
  * @features: UMBRA_FEATURE_*
  * @asids: address space tags of a processor
  * @max_vcpus: vCPUs a VM can have
@@ -57,5 +59,26 @@ struct umbra_info {
 
 /* On /dev/umbra. Fills the caller's structure. -EFAULT for a bad pointer. */
 #define UMBRA_GET_INFO _IOR(UMBRAIO, 0x00, struct umbra_info)
+
+/**
+ * struct umbra_create_vm - a VM that names its mode
+ * @mmu_mode: one bit UMBRA_MMU_MODE_*, or 0 for the default mode
+ * @flags: 0
+ * @reserved: 0
+ */
+struct umbra_create_vm {
+	__u32 mmu_mode;
+	__u32 flags;
+	__u64 reserved[7];
+};
+
+/*
+ * On /dev/umbra, since version 2. As KVM_CREATE_VM of type 0, whatever the parameter "mmu"
+ * of the module says: returns a VM's descriptor. A VM keeps its mode. -EFAULT for a bad
+ * pointer; -EINVAL for more than one bit or an unknown one in mmu_mode, or anything in
+ * flags or reserved; -EOPNOTSUPP for a mode that this host does not offer; and the errors
+ * of KVM_CREATE_VM.
+ */
+#define UMBRA_CREATE_VM _IOW(UMBRAIO, 0x01, struct umbra_create_vm)
 
 #endif

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The shadow MMU: gva to hpa in tables that stand beside the guest's own. Roots
+ * and the way down from them at a fault, and what the guest's writes of control
+ * registers and INVLPG mean for both. Which tables exist is shadow_page.c's
+ * matter, whether they still fit shadow_sync.c's.
+ */
+#include "mmu_env.h"
+#include "shadow.h"
+#include "slot.h"
+
+/*
+ * Outside long mode the processor wants page directory pointers, and their
+ * four tables hang in umbra_mmu_vcpu.root. Where table @i of the registers is,
+ * and its role; false when the guest has none there.
+ */
+static bool directory_of(const struct umbra_vcpu *vcpu, unsigned int i, gfn_t *gfn,
+			 union umbra_role *role)
+{
+	*role = vcpu->mmu->role;
+	role->level = 2;
+	switch (role->levels) {
+	case 0:
+		*gfn = (gfn_t)i << 18;
+		return true;
+	case 2:
+		role->quadrant = i;
+		*gfn = gpa_to_gfn(vcpu->cr3 & U32_MAX);
+		return true;
+	default:
+		*gfn = gpa_to_gfn(vcpu->pdpte[i] & X86_ADDR);
+		return x86_present(vcpu->pdpte[i]);
+	}
+}
+
+static void put_root(struct umbra_vcpu *vcpu, unsigned int i, struct umbra_sp *sp)
+{
+	struct umbra_mmu_vcpu *mmu = vcpu->mmu;
+
+	mmu->root[i] = sp;
+	shadow_pin(sp);
+	if (!umbra_tables_long(vcpu))
+		WRITE_ONCE(mmu->pdpt[i], spte_make_pdpte(__pa(sp->spt)));
+}
+
+static void drop_roots(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
+{
+	struct umbra_mmu_vcpu *mmu = vcpu->mmu;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mmu->root); i++) {
+		struct umbra_sp *sp = mmu->root[i];
+
+		mmu->root[i] = NULL;
+		WRITE_ONCE(mmu->pdpt[i], 0);
+		if (sp)
+			shadow_unpin(vcpu->vm, sp, tlb);
+	}
+}
+
+/* Whatever of the directories exists already; faults make the others. */
+static bool find_directories(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
+{
+	union umbra_role role;
+	bool any = false;
+	unsigned int i;
+	gfn_t gfn;
+
+	for (i = 0; i < ARRAY_SIZE(vcpu->mmu->root); i++) {
+		struct umbra_sp *sp;
+
+		if (!directory_of(vcpu, i, &gfn, &role))
+			continue;
+		sp = shadow_find(vcpu->vm, gfn, role);
+		if (!sp)
+			continue;
+		any = true;
+		put_root(vcpu, i, sp);
+		shadow_sync_under(vcpu, sp, tlb);
+	}
+	return any;
+}
+
+static gfn_t long_root_gfn(const struct umbra_vcpu *vcpu)
+{
+	return gpa_to_gfn(vcpu->cr3 & X86_ADDR);
+}
+
+/* User space may have written the guest's tables: nothing is to be believed. */
+static void resync(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
+{
+	if (!vcpu->mmu->resync)
+		return;
+	vcpu->mmu->resync = false;
+	shadow_zap_all(vcpu->vm, tlb);
+}
+
+static void load_locked(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
+{
+	struct umbra_sp *sp;
+
+	drop_roots(vcpu, tlb);
+	resync(vcpu, tlb);
+	vcpu->mmu->role = umbra_root_role(vcpu);
+	if (!umbra_tables_long(vcpu)) {
+		find_directories(vcpu, tlb);
+		umbra_use_root(vcpu, vcpu->mmu->pdpt);
+		return;
+	}
+	shadow_make_room(vcpu->vm, tlb);
+	sp = shadow_get(vcpu, long_root_gfn(vcpu), vcpu->mmu->role, tlb);
+	put_root(vcpu, 0, sp);
+	umbra_use_root(vcpu, sp->spt);
+}
+
+static void work_load(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb *tlb)
+{
+	load_locked(vcpu, tlb);
+}
+
+static int shadow_load(struct umbra_vcpu *vcpu)
+{
+	if (umbra_tables_stock(vcpu))
+		return -ENOMEM;
+	umbra_spages_limit(vcpu->vm);
+	umbra_tables_locked(vcpu, 0, work_load);
+	return 0;
+}
+
+static void shadow_context_changed(struct umbra_vcpu *vcpu)
+{
+	vcpu->mmu->loaded = false;
+	umbra_request(vcpu, UMBRA_REQ_NEW_ROOT);
+}
+
+/* The tables for the new CR3 are there, most likely: no need to sleep. */
+static void work_new_cr3(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb *tlb)
+{
+	struct umbra_sp *sp, *old = vcpu->mmu->root[0];
+	bool hit;
+
+	if (!umbra_tables_long(vcpu)) {
+		drop_roots(vcpu, tlb);
+		hit = find_directories(vcpu, tlb);
+		umbra_use_root(vcpu, vcpu->mmu->pdpt);
+	} else {
+		sp = shadow_find(vcpu->vm, long_root_gfn(vcpu), vcpu->mmu->role);
+		hit = sp;
+		if (!sp)
+			shadow_context_changed(vcpu);
+		else if (sp != old) {
+			put_root(vcpu, 0, sp);
+			shadow_unpin(vcpu->vm, old, tlb);
+			umbra_use_root(vcpu, sp->spt);
+		}
+		if (sp)
+			shadow_sync_under(vcpu, sp, tlb);
+	}
+	if (hit)
+		umbra_stat_inc(vcpu, cr3_hit);
+	else
+		umbra_stat_inc(vcpu, cr3_miss);
+}
+
+/*
+ * That the guest asked to keep translations is permission, not duty: the new
+ * root is synced all the same, since a later flush of its tag may come while
+ * another root is in use.
+ */
+static void shadow_new_cr3(struct umbra_vcpu *vcpu, bool noflush)
+{
+	if (!vcpu->mmu->loaded || !vcpu->mmu->role.levels)
+		return;
+	umbra_tables_locked(vcpu, 0, work_new_cr3);
+}
+
+static struct umbra_sp *root_for(const struct umbra_vcpu *vcpu, gva_t gva)
+{
+	return vcpu->mmu->root[umbra_tables_long(vcpu) ? 0 : gva >> 30 & 3];
+}
+
+/* Look again at every entry on the way: what the guest does not say any more goes. */
+static void work_invlpg(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tlb)
+{
+	struct umbra_sp *sp = root_for(vcpu, gva);
+
+	while (sp) {
+		unsigned int index = spte_index(gva, sp->role.level);
+		u64 spte;
+
+		shadow_sync_entry(vcpu, sp, index, tlb);
+		spte = sp->spt[index];
+		if (!spte_present(spte) || spte_leaf(spte, sp->role.level))
+			return;
+		sp = umbra_sp_linked(spte);
+	}
+}
+
+static void shadow_invlpg(struct umbra_vcpu *vcpu, gva_t gva)
+{
+	/* What is loaded next will be synced. */
+	if (vcpu->mmu->loaded && vcpu->mmu->role.levels)
+		umbra_tables_locked(vcpu, gva, work_invlpg);
+}
+
+/* The directory for a fault outside long mode, made if need be. */
+static struct umbra_sp *fault_directory(struct umbra_fault *fault, struct umbra_tlb *tlb)
+{
+	struct umbra_vcpu *vcpu = fault->vcpu;
+	unsigned int i = fault->gva >> 30 & 3;
+	union umbra_role role;
+	struct umbra_sp *sp;
+	gfn_t gfn;
+
+	if (vcpu->mmu->root[i] || !directory_of(vcpu, i, &gfn, &role))
+		return vcpu->mmu->root[i];
+	sp = shadow_get(vcpu, gfn, role, tlb);
+	put_root(vcpu, i, sp);
+	return sp;
+}
+
+/* Did the guest change the entry since the walk read it? */
+static bool entry_changed(const struct umbra_fault *fault, const struct umbra_sp *sp,
+			  unsigned int index)
+{
+	u64 now;
+
+	if (umbra_gpte_read(fault->vcpu->vm, shadow_entry_gpa(sp, index),
+			    umbra_role_wide(sp->role), &now))
+		return true;
+	return now != fault->walk->entry[sp->role.level];
+}
+
+/* The table below @sp on the way to the fault's address, found or linked anew. */
+static struct umbra_sp *descend(struct umbra_fault *fault, struct umbra_sp *sp,
+				unsigned int index, struct umbra_tlb *tlb)
+{
+	u64 e = fault->walk->entry[sp->role.level], spte = sp->spt[index];
+	union umbra_role role = shadow_child_role(sp, index, e);
+	gfn_t gfn = shadow_entry_gfn(sp, index, e);
+	struct umbra_sp *child;
+
+	if (spte_present(spte)) {
+		child = spte_leaf(spte, sp->role.level) ? NULL : umbra_sp_linked(spte);
+		if (child && child->gfn == gfn && child->role.word == role.word)
+			return child;
+		shadow_drop(fault->vcpu->vm, sp, index, tlb);
+	}
+	child = shadow_get(fault->vcpu, gfn, role, tlb);
+	umbra_sp_link(fault->vcpu, sp, index, child);
+	return child;
+}
+
+/* May the guest's page be mapped by one entry of level 2? Then traces are judged. */
+static bool at_large(const struct umbra_fault *fault, const struct umbra_sp *sp)
+{
+	if (sp->role.level != 2)
+		return false;
+	return sp->role.direct || shadow_entry_large(sp, fault->walk->entry[2]);
+}
+
+static int set_leaf(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
+		    struct umbra_tlb *tlb)
+{
+	u64 e = fault->walk->entry[sp->role.level], old = sp->spt[index], spte;
+	u8 rights = sp->role.rights;
+	int verdict;
+
+	/* In direct tables the role says it all. */
+	if (!sp->role.direct) {
+		rights &= shadow_entry_rights(e);
+		if (!x86_dirty(e))
+			rights &= ~UMBRA_RIGHT_W;
+	}
+	verdict = umbra_fault_leaf(fault, sp->role, rights, &spte);
+	if (verdict != UMBRA_MMU_RETRY)
+		return verdict;
+	if (spte_present(old) && !spte_leaf(old, sp->role.level))
+		shadow_drop(fault->vcpu->vm, sp, index, tlb);
+	umbra_sp_set_leaf(fault->vcpu, sp, index, spte, fault->slot,
+			  fault->gfn & ~(umbra_level_pages(sp->role.level) - 1), tlb);
+	return UMBRA_MMU_RETRY;
+}
+
+static int shadow_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
+{
+	struct umbra_vcpu *vcpu = fault->vcpu;
+	bool judged = false;
+	unsigned int index;
+	struct umbra_sp *sp;
+	int verdict;
+
+	lockdep_assert_held(&vcpu->vm->mmu->lock);
+	if (!vcpu->mmu->loaded)
+		return UMBRA_MMU_RETRY;
+	shadow_make_room(vcpu->vm, tlb);
+	sp = umbra_tables_long(vcpu) ? vcpu->mmu->root[0] : fault_directory(fault, tlb);
+	/* A dead root: the request to load another one is on its way. */
+	while (sp && !sp->dead) {
+		index = spte_index(fault->gva, sp->role.level);
+		sp->touched = true;
+		sp->writes = 0;
+		if (!sp->role.direct && entry_changed(fault, sp, index))
+			return UMBRA_MMU_RETRY;
+		if (!judged && (sp->role.level == 1 || at_large(fault, sp))) {
+			judged = true;
+			verdict = umbra_fault_traces(fault, tlb);
+			if (verdict != UMBRA_MMU_RETRY)
+				return verdict;
+		}
+		if (sp->role.level == 1 || (at_large(fault, sp) && fault->level >= 2))
+			return set_leaf(fault, sp, index, tlb);
+		sp = descend(fault, sp, index, tlb);
+	}
+	return UMBRA_MMU_RETRY;
+}
+
+static void shadow_zap_slot(struct umbra_vm *vm, struct umbra_memslot *slot)
+{
+	struct umbra_tlb tlb;
+	int idx = srcu_read_lock(&vm->srcu);
+
+	umbra_rmap_zap(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, true);
+	umbra_tlb_begin(&tlb, vm);
+	spin_lock(&vm->mmu->lock);
+	shadow_zap_tables_in(vm, slot, &tlb);
+	umbra_tlb_flush(&tlb);
+	spin_unlock(&vm->mmu->lock);
+	umbra_tlb_end(&tlb);
+	srcu_read_unlock(&vm->srcu, idx);
+}
+
+static void shadow_recover(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
+			   struct umbra_tlb *tlb)
+{
+	shadow_unlink_direct(vm, gfn, tlb);
+}
+
+static int shadow_vm_create(struct umbra_vm *vm)
+{
+	int r = umbra_spages_create(vm);
+
+	if (!r)
+		shadow_vm_add(vm);
+	return r;
+}
+
+static void shadow_vm_destroy(struct umbra_vm *vm)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	struct umbra_tlb tlb;
+
+	shadow_vm_remove(vm);
+	umbra_tlb_begin(&tlb, vm);
+	spin_lock(&vm->mmu->lock);
+	shadow_zap_all(vm, &tlb);
+	spin_unlock(&vm->mmu->lock);
+	/* No vCPU is left whose translations could matter. */
+	tlb.pending = false;
+	umbra_tlb_end(&tlb);
+	srcu_read_unlock(&vm->srcu, idx);
+	umbra_spages_destroy(vm);
+}
+
+static void work_unload(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb *tlb)
+{
+	drop_roots(vcpu, tlb);
+}
+
+static void shadow_vcpu_destroy(struct umbra_vcpu *vcpu)
+{
+	int idx = srcu_read_lock(&vcpu->vm->srcu);
+
+	umbra_tables_locked(vcpu, 0, work_unload);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	free_page((unsigned long)vcpu->mmu->pdpt);
+}
+
+const struct umbra_mmu_ops umbra_shadow_ops = {
+	.vm_create = shadow_vm_create,
+	.vm_destroy = shadow_vm_destroy,
+	.zap = umbra_rmap_zap,
+	.zap_slot = shadow_zap_slot,
+	.age = umbra_rmap_age,
+	.log_start = umbra_rmap_log_start,
+	.log_protect = umbra_rmap_log_protect,
+	.log_stop = umbra_rmap_log_stop,
+	.protect = umbra_rmap_protect,
+	.recover = shadow_recover,
+	.vcpu_create = umbra_tables_vcpu_create,
+	.vcpu_destroy = shadow_vcpu_destroy,
+	.load = shadow_load,
+	.stocked = umbra_tables_stocked,
+	.stock = umbra_tables_stock,
+	.map = shadow_map,
+	.new_cr3 = shadow_new_cr3,
+	.invlpg = shadow_invlpg,
+	.context_changed = shadow_context_changed,
+};

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the shadow MMU share. All calls: MMU lock and an SRCU read
+ * section held, page faults disabled.
+ */
+#ifndef UMBRA_MMU_SHADOW_H
+#define UMBRA_MMU_SHADOW_H
+
+#include "gwalk.h"
+#include "mmu_internal.h"
+
+/* Traced writes of a table, with no fault coming through between, that end it. */
+#define SHADOW_FLOOD		3
+/* Stale tables per VM: each costs time at every change of CR3. */
+#define SHADOW_MAX_UNSYNC	256
+
+extern const struct umbra_tracer shadow_tracer;
+
+/*
+ * shadow_page.c: the table for (@gfn, @role), found or new, in step with the
+ * guest's, and so are all below it.
+ */
+struct umbra_sp *shadow_get(struct umbra_vcpu *vcpu, gfn_t gfn, union umbra_role role,
+			    struct umbra_tlb *tlb);
+/* Only look; NULL. It may be stale. */
+struct umbra_sp *shadow_find(struct umbra_vm *vm, gfn_t gfn, union umbra_role role);
+/* @sp stops being a table: nothing leads to it any more, and it is freed when unpinned. */
+void shadow_zap(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb *tlb);
+/* An entry goes, and with it a table that must not stay without links. */
+void shadow_drop(struct umbra_vm *vm, struct umbra_sp *sp, unsigned int index,
+		 struct umbra_tlb *tlb);
+void shadow_pin(struct umbra_sp *sp);
+void shadow_unpin(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb *tlb);
+/* Make place for what one fault may need. */
+void shadow_make_room(struct umbra_vm *vm, struct umbra_tlb *tlb);
+void shadow_zap_all(struct umbra_vm *vm, struct umbra_tlb *tlb);
+/* Zap tables whose guest table lies in @slot. */
+void shadow_zap_tables_in(struct umbra_vm *vm, const struct umbra_memslot *slot,
+			  struct umbra_tlb *tlb);
+/* Direct tables for the 2 MiB at @gfn are unlinked. */
+void shadow_unlink_direct(struct umbra_vm *vm, gfn_t gfn, struct umbra_tlb *tlb);
+/* Zap up to @nr tables, oldest first, a second chance for those in use; how many went. */
+unsigned long shadow_zap_oldest(struct umbra_vm *vm, unsigned long nr, struct umbra_tlb *tlb);
+
+/* shadow_shrink.c: at VM creation and destruction; without the MMU lock. */
+void shadow_vm_add(struct umbra_vm *vm);
+void shadow_vm_remove(struct umbra_vm *vm);
+/* At module init and exit. 0 or -ENOMEM. */
+int shadow_shrink_init(void);
+void shadow_shrink_exit(void);
+
+/* shadow_sync.c: what guest entry @e, at @index of @sp, leads to: a frame or a table. */
+gfn_t shadow_entry_gfn(const struct umbra_sp *sp, unsigned int index, u64 e);
+/* Role of the table that hangs below @sp at @index for guest entry @e. */
+union umbra_role shadow_child_role(const struct umbra_sp *sp, unsigned int index, u64 e);
+/* Is guest entry @e at @sp's level a large page? */
+bool shadow_entry_large(const struct umbra_sp *sp, u64 e);
+/* Rights that guest entry @e leaves of all. */
+u8 shadow_entry_rights(u64 e);
+/* Where the guest entry of @sp's entry @index is. */
+gpa_t shadow_entry_gpa(const struct umbra_sp *sp, unsigned int index);
+/* Drop the entry unless the guest's table still says the same. */
+void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
+		       struct umbra_tlb *tlb);
+/* Bring a stale table back in step. */
+void shadow_sync(struct umbra_vcpu *vcpu, struct umbra_sp *sp, struct umbra_tlb *tlb);
+/* The same for all stale tables at and below @top. */
+void shadow_sync_under(struct umbra_vcpu *vcpu, const struct umbra_sp *top,
+		       struct umbra_tlb *tlb);
+
+#endif

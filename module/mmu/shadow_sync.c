@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Keeping shadow pages in step with the guest's tables: what an entry should
+ * lead to, dropping those that lead elsewhere, tables that go out of step on
+ * purpose, and what a traced write of a table does. Entries only ever go here:
+ * faults make them.
+ */
+#include "mmu_env.h"
+#include "shadow.h"
+
+/* The guest's paging mode as far as single entries of @sp's table are concerned. */
+static void mode_of(const struct umbra_sp *sp, struct x86_mode *mode)
+{
+	*mode = (struct x86_mode){
+		.levels = sp->role.levels,
+		.wide = umbra_role_wide(sp->role),
+		.pse = sp->role.pse,
+		.gbpages = true,
+	};
+}
+
+bool shadow_entry_large(const struct umbra_sp *sp, u64 e)
+{
+	struct x86_mode mode;
+
+	mode_of(sp, &mode);
+	return sp->role.level > 1 && x86_leaf(&mode, e, sp->role.level);
+}
+
+u8 shadow_entry_rights(u64 e)
+{
+	return (x86_writable(e) ? UMBRA_RIGHT_W : 0) | (x86_user(e) ? UMBRA_RIGHT_U : 0) |
+	       (x86_executable(e) ? UMBRA_RIGHT_X : 0);
+}
+
+gfn_t shadow_entry_gfn(const struct umbra_sp *sp, unsigned int index, u64 e)
+{
+	struct x86_mode mode;
+	gfn_t gfn;
+
+	if (sp->role.direct)
+		return umbra_sp_gfn(sp, index);
+	mode_of(sp, &mode);
+	gfn = gpa_to_gfn(x86_addr(&mode, e, sp->role.level));
+	/* A page of 4 MiB takes two entries. */
+	if (!mode.wide && sp->role.level == 2 && x86_leaf(&mode, e, 2))
+		gfn += (index & 1) * UMBRA_FMT_ENTRIES;
+	return gfn;
+}
+
+union umbra_role shadow_child_role(const struct umbra_sp *sp, unsigned int index, u64 e)
+{
+	union umbra_role role = sp->role;
+	bool large = shadow_entry_large(sp, e);
+
+	role.level--;
+	role.quadrant = 0;
+	if (sp->role.direct)
+		return role;
+	role.rights &= shadow_entry_rights(e);
+	if (large) {
+		role.direct = 1;
+		if (!x86_dirty(e))
+			role.rights &= ~UMBRA_RIGHT_W;
+		if (role.pke)
+			role.pkey = x86_pkey(e);
+	} else if (role.levels == 2) {
+		role.quadrant = index & 1;
+	}
+	return role;
+}
+
+gpa_t shadow_entry_gpa(const struct umbra_sp *sp, unsigned int index)
+{
+	gpa_t table = gfn_to_gpa(sp->gfn);
+
+	if (umbra_role_wide(sp->role))
+		return table + index * 8;
+	if (sp->role.level == 2)
+		return table + (sp->role.quadrant * 256 + index / 2) * 4;
+	return table + (sp->role.quadrant * 512 + index) * 4;
+}
+
+/* Does leaf @spte give no more than guest entry @e in @sp? */
+static bool leaf_fits(const struct umbra_sp *sp, u64 spte, u64 e)
+{
+	u8 rights = sp->role.rights & shadow_entry_rights(e);
+
+	if (!x86_dirty(e))
+		rights &= ~UMBRA_RIGHT_W;
+	if (spte_rights(spte) & ~rights)
+		return false;
+	/* A supervisor's page was made of a user's for one write: not for longer. */
+	if ((rights & UMBRA_RIGHT_U) && !(spte & SPTE_USER))
+		return false;
+	return !sp->role.pke || !((spte ^ e) & SPTE_PKEY);
+}
+
+static bool link_fits(const struct umbra_sp *sp, unsigned int index, u64 spte, u64 e)
+{
+	const struct umbra_sp *child = umbra_sp_linked(spte);
+
+	return child->gfn == shadow_entry_gfn(sp, index, e) &&
+	       child->role.word == shadow_child_role(sp, index, e).word;
+}
+
+/* Would the processor use @e at all, without setting its accessed bit? */
+static bool entry_counts(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, u64 e)
+{
+	struct x86_mode mode;
+
+	mode_of(sp, &mode);
+	mode.rsvd = x86_reserved_high(mode.levels, vcpu->cpuid.phys_bits, sp->role.nx);
+	mode.rsvd_4m = x86_reserved_4m(vcpu->cpuid.phys_bits);
+	return x86_present(e) && x86_accessed(e) && !x86_reserved(&mode, e, sp->role.level);
+}
+
+static bool entry_fits(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, unsigned int index)
+{
+	u64 spte = sp->spt[index], e;
+
+	if (umbra_gpte_read(vcpu->vm, shadow_entry_gpa(sp, index), umbra_role_wide(sp->role), &e))
+		return false;
+	if (!entry_counts(vcpu, sp, e))
+		return false;
+	if (!spte_leaf(spte, sp->role.level))
+		return link_fits(sp, index, spte, e);
+	if (sp->role.level > 1 && !shadow_entry_large(sp, e))
+		return false;
+	return umbra_sp_gfn(sp, index) == shadow_entry_gfn(sp, index, e) &&
+	       leaf_fits(sp, spte, e);
+}
+
+void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
+		       struct umbra_tlb *tlb)
+{
+	if (sp->role.direct || !test_bit(index, sp->used))
+		return;
+	if (!entry_fits(vcpu, sp, index))
+		shadow_drop(vcpu->vm, sp, index, tlb);
+}
+
+void shadow_sync(struct umbra_vcpu *vcpu, struct umbra_sp *sp, struct umbra_tlb *tlb)
+{
+	unsigned int i;
+
+	if (!sp->stale)
+		return;
+	sp->stale = false;
+	list_del_init(&sp->unsync);
+	vcpu->vm->mmu->spages.nr_unsync--;
+	umbra_vm_stat_inc(vcpu->vm, pages_synced);
+	/* From here no write passes unseen; only then is the table read. */
+	umbra_trace_change(vcpu->vm, &sp->trace, UMBRA_TRACE_WRITE, tlb);
+	umbra_tlb_flush(tlb);
+	for_each_set_bit(i, sp->used, UMBRA_FMT_ENTRIES)
+		shadow_sync_entry(vcpu, sp, i, tlb);
+}
+
+/* Can a walk from @top come to @sp? Each step up is one level: five at most. */
+static bool is_under(const struct umbra_sp *sp, const struct umbra_sp *top)
+{
+	struct umbra_rmap_iter it;
+	u64 *spte;
+
+	if (sp == top)
+		return true;
+	if (sp->role.level >= top->role.level)
+		return false;
+	umbra_rmap_begin(&it, sp->parents);
+	while ((spte = umbra_rmap_next(&it)))
+		if (is_under(umbra_sp_of(spte), top))
+			return true;
+	return false;
+}
+
+/* Syncing one may drop others from the list: begin anew after each. */
+void shadow_sync_under(struct umbra_vcpu *vcpu, const struct umbra_sp *top,
+		       struct umbra_tlb *tlb)
+{
+	struct list_head *unsync = &vcpu->vm->mmu->spages.unsync;
+	struct umbra_sp *sp;
+	bool found = true;
+
+	while (found && !list_empty(unsync)) {
+		found = false;
+		list_for_each_entry(sp, unsync, unsync) {
+			found = is_under(sp, top);
+			if (found)
+				break;
+		}
+		if (found)
+			shadow_sync(vcpu, sp, tlb);
+	}
+}
+
+static struct umbra_sp *sp_of_trace(const struct umbra_trace *trace)
+{
+	return container_of(trace, struct umbra_sp, trace);
+}
+
+/* Upper tables stay in step: what hangs below them is found by what they say. */
+static bool may_let_go(const struct umbra_trace *trace)
+{
+	return sp_of_trace(trace)->role.level == 1;
+}
+
+static void let_go(struct umbra_vm *vm, struct umbra_trace *trace, struct umbra_tlb *tlb)
+{
+	struct umbra_spages *spages = &vm->mmu->spages;
+	struct umbra_sp *sp = sp_of_trace(trace);
+
+	/* Nothing leads here: most likely not a table any more. */
+	if (!sp->parents && !sp->pins) {
+		shadow_zap(vm, sp, tlb);
+		return;
+	}
+	sp->stale = true;
+	list_add(&sp->unsync, &spages->unsync);
+	spages->nr_unsync++;
+	umbra_vm_stat_inc(vm, pages_unsync);
+	umbra_trace_change(vm, trace, 0, tlb);
+}
+
+/* The entries of @sp that @bytes bytes at @offset of the guest's table belong to. */
+static void entries_at(const struct umbra_sp *sp, unsigned int offset, unsigned int bytes,
+		       unsigned int *first, unsigned int *end)
+{
+	unsigned int size = umbra_role_wide(sp->role) ? 8 : 4;
+	unsigned int from = offset / size, to = (offset + bytes - 1) / size + 1;
+	/* Of a 2-level guest's tables each of Umbra's holds a part. */
+	unsigned int per = size == 8 ? 512 : sp->role.level == 2 ? 256 : 512;
+	unsigned int base = size == 8 ? 0 : sp->role.quadrant * per;
+	unsigned int scale = 512 / per;
+
+	from = max(from, base);
+	to = min(to, base + per);
+	*first = from < to ? (from - base) * scale : 0;
+	*end = from < to ? (to - base) * scale : 0;
+}
+
+/* A table was written through the emulator. */
+static void after(struct umbra_trace *trace, const struct umbra_traced *a, struct umbra_tlb *tlb)
+{
+	struct umbra_sp *sp = sp_of_trace(trace);
+	unsigned int i, end;
+
+	entries_at(sp, offset_in_page(a->gpa), a->bytes, &i, &end);
+	for (; i < end; i++)
+		shadow_sync_entry(a->vcpu, sp, i, tlb);
+	if (sp->stale || sp->pins || ++sp->writes <= SHADOW_FLOOD)
+		return;
+	umbra_vm_stat_inc(a->vcpu->vm, floods);
+	shadow_zap(a->vcpu->vm, sp, tlb);
+}
+
+const struct umbra_tracer shadow_tracer = {
+	.after = after,
+	.may_yield = may_let_go,
+	.yield = let_go,
+};
