@@ -173,7 +173,7 @@ int umbra_set_cr0(struct umbra_vcpu *vcpu, u64 value)
 	if (changed & CR0_LOADS_PDPTES)
 		err = reload_pdptes(vcpu, &old);
 	if (!err && changed)
-		crs_changed(vcpu, changed & CR0_TRANSLATION);
+		crs_changed(vcpu, changed & (CR0_TRANSLATION | CR0_LOADS_PDPTES));
 	return err;
 }
 

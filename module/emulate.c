@@ -9,22 +9,17 @@
  * space at any time: answers are copied once, sizes are kept here.
  */
 #include <linux/kvm.h>
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 #include "debug.h"
 #include "emulate_internal.h"
 #include "event.h"
 #include "exit.h"
-#include "mmu/mmu.h"
 #include "vcpu.h"
 #include "vendor.h"
 
 /* Iterations of a REP instruction before signals and interrupts are looked at. */
 #define REP_BATCH	256
-/* Attempts of the guest at a write to its tables that nothing else gets ahead with. */
-#define MAX_NATIVE	64
 /* Attempts of a LOCKed update against other vCPUs before the guest takes over. */
 #define MAX_TRIES	16
 
@@ -110,7 +105,7 @@ u64 umbra_emulate_linear_rip(struct umbra_vcpu *vcpu)
 	return cs.base + vcpu->rip;
 }
 
-static bool stepping(const struct umbra_vcpu *vcpu, u64 rflags)
+bool umbra_emulate_stepping(const struct umbra_vcpu *vcpu, u64 rflags)
 {
 	return (rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP);
 }
@@ -130,7 +125,7 @@ static void fill_context(struct umbra_vcpu *vcpu, bool all)
 	em->mode = umbra_emul_mode_of(vcpu->cr0, vcpu->efer, vcpu->rflags,
 				      &em->seg[UMBRA_EMUL_CS]);
 	em->cpl = umbra_vendor->cpl(vcpu);
-	em->rep_limit = stepping(vcpu, vcpu->rflags) ? 1 : REP_BATCH;
+	em->rep_limit = umbra_emulate_stepping(vcpu, vcpu->rflags) ? 1 : REP_BATCH;
 	/*
 	 * Bytes that came with a fault save walk and fetch. They stay valid until
 	 * the next exit: what runs the instruction again checks where RIP is.
@@ -152,7 +147,8 @@ static void store_context(struct umbra_vcpu *vcpu)
 	vcpu->rflags = em->rflags;
 }
 
-static void begin_run(struct umbra_vcpu *vcpu)
+/* Before the emulator runs, once or again: all that the last run left is void. */
+void umbra_emulate_begin(struct umbra_vcpu *vcpu, bool all)
 {
 	struct umbra_emulation *emu = vcpu->emu;
 
@@ -166,6 +162,7 @@ static void begin_run(struct umbra_vcpu *vcpu)
 	emu->writes.nr = 0;
 	emu->writes.pos = 0;
 	emu->out.count = 0;
+	fill_context(vcpu, all);
 }
 
 static int run_once(struct umbra_vcpu *vcpu)
@@ -173,12 +170,13 @@ static int run_once(struct umbra_vcpu *vcpu)
 	struct umbra_emulation *emu = vcpu->emu;
 	int r;
 
-	begin_run(vcpu);
-	fill_context(vcpu, true);
+	umbra_emulate_begin(vcpu, true);
 	r = umbra_emul_decode(&emu->em);
 	if (r == UMBRA_EMUL_DONE)
 		r = umbra_emul_exec(&emu->em);
-	store_context(vcpu);
+	/* Iterations of a REP instruction that went well before it failed. */
+	if (r != UMBRA_EMUL_DONE)
+		store_context(vcpu);
 	return r;
 }
 
@@ -188,7 +186,7 @@ static int finish(struct umbra_vcpu *vcpu)
 	const struct umbra_emulation *emu = vcpu->emu;
 	int r = UMBRA_CONTINUE;
 
-	if (emu->step && stepping(vcpu, emu->rflags_before))
+	if (emu->step && umbra_emulate_stepping(vcpu, emu->rflags_before))
 		r = umbra_debug_insn_done(vcpu, emu->rflags_before);
 	if (r != UMBRA_CONTINUE)
 		return r;
@@ -228,11 +226,13 @@ static int serve_writes(struct umbra_vcpu *vcpu)
 	return UMBRA_TO_USER;
 }
 
-static int committed(struct umbra_vcpu *vcpu)
+/* The emulator carried the instruction out. */
+int umbra_emulate_done(struct umbra_vcpu *vcpu)
 {
 	struct umbra_emulation *emu = vcpu->emu;
 	u32 out = emu->em.out;
 
+	store_context(vcpu);
 	forget_answers(emu);
 	vcpu->ev.shadow = 0;
 	if (out & UMBRA_EMUL_OUT_STI_SHADOW)
@@ -261,27 +261,6 @@ static int faulted(struct umbra_vcpu *vcpu)
 	return UMBRA_CONTINUE;
 }
 
-/*
- * The page is no longer traced, and the guest writes it itself. Where it is part
- * of the tables that lead to the instruction, it is traced again before the
- * instruction gets that far: with nothing changed the attempts are counted.
- */
-static bool retry_natively(struct umbra_vcpu *vcpu)
-{
-	struct umbra_native *native = &vcpu->emu->native;
-	u64 rip = umbra_emulate_linear_rip(vcpu), sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(vcpu->gpr); i++)
-		sum = sum * 31 + vcpu->gpr[i];
-	if (native->rip != rip || native->last != native->gpa || native->sum != sum)
-		native->tries = 0;
-	native->rip = rip;
-	native->last = native->gpa;
-	native->sum = sum;
-	return native->tries++ < MAX_NATIVE && umbra_mmu_unprotect(vcpu, native->gpa);
-}
-
 static int unhandled(struct umbra_vcpu *vcpu)
 {
 	const struct umbra_emulation *emu = vcpu->emu;
@@ -289,7 +268,7 @@ static int unhandled(struct umbra_vcpu *vcpu)
 	forget_answers(vcpu->emu);
 	if (emu->error)
 		return emu->error;
-	if (emu->native.gpa != UMBRA_INVALID_GPA && retry_natively(vcpu))
+	if (emu->traced != UMBRA_INVALID_GPA && umbra_emulate_natively(vcpu))
 		return UMBRA_CONTINUE;
 	return umbra_exit_emulation_failure(vcpu, emu->em.bytes, emu->em.nr_bytes);
 }
@@ -347,7 +326,7 @@ static int run_emulator(struct umbra_vcpu *vcpu)
 
 	switch (r) {
 	case UMBRA_EMUL_DONE:
-		return committed(vcpu);
+		return umbra_emulate_done(vcpu);
 	case UMBRA_EMUL_FAULT:
 		return faulted(vcpu);
 	case UMBRA_EMUL_IO:
@@ -370,9 +349,7 @@ static int run_emulator(struct umbra_vcpu *vcpu)
  */
 int umbra_emulate(struct umbra_vcpu *vcpu)
 {
-	vcpu->emu->native.gpa = UMBRA_INVALID_GPA;
-	forget_answers(vcpu->emu);
-	return run_emulator(vcpu);
+	return umbra_emulate_write(vcpu, UMBRA_INVALID_GPA);
 }
 
 /**
@@ -386,60 +363,9 @@ int umbra_emulate(struct umbra_vcpu *vcpu)
  */
 int umbra_emulate_write(struct umbra_vcpu *vcpu, gpa_t gpa)
 {
-	vcpu->emu->native.gpa = gpa;
+	vcpu->emu->traced = gpa;
 	forget_answers(vcpu->emu);
 	return run_emulator(vcpu);
-}
-
-static bool plain_source(const struct umbra_emul_operand *o)
-{
-	return o->kind == UMBRA_EMUL_OPND_NONE || o->kind == UMBRA_EMUL_OPND_IMM ||
-	       o->kind == UMBRA_EMUL_OPND_REG || o->kind == UMBRA_EMUL_OPND_REG_HIGH;
-}
-
-/*
- * Is this one of the instructions that kernels write table entries with: from
- * general registers to one place in memory, which is the last thing it does?
- * Not groups with far calls and system registers.
- */
-static bool plain_write(const struct umbra_emul_insn *insn)
-{
-	if (insn->dst.kind != UMBRA_EMUL_OPND_MEM || insn->rep || !insn->mem_bytes ||
-	    offset_in_page(insn->linear) + insn->mem_bytes > PAGE_SIZE)
-		return false;
-	if ((insn->map == 0 && insn->opcode == 0xff) || (insn->map == 1 && insn->opcode <= 1))
-		return false;
-	return plain_source(&insn->src) && plain_source(&insn->src2);
-}
-
-/**
- * umbra_emulate_write_atomic() - umbra_emulate_write() for frequent cases, in atomic context
- * @vcpu: virtual processor, mutex held, not in the guest
- *
- * Context: inside an SRCU read section of the VM; does not sleep.
- * Return: UMBRA_CONTINUE, UMBRA_TO_USER, or UMBRA_SLOW with nothing changed.
- */
-int umbra_emulate_write_atomic(struct umbra_vcpu *vcpu)
-{
-	struct umbra_emulation *emu = vcpu->emu;
-	int r;
-
-	if (stepping(vcpu, vcpu->rflags))
-		return UMBRA_SLOW;
-	forget_answers(emu);
-	begin_run(vcpu);
-	fill_context(vcpu, false);
-	emu->atomic = true;
-	pagefault_disable();
-	r = umbra_emul_decode(&emu->em);
-	if (r == UMBRA_EMUL_DONE)
-		r = plain_write(&emu->em.insn) ? umbra_emul_exec(&emu->em) : UMBRA_EMUL_UNHANDLED;
-	pagefault_enable();
-	emu->atomic = false;
-	if (r != UMBRA_EMUL_DONE)
-		return UMBRA_SLOW;
-	store_context(vcpu);
-	return committed(vcpu);
 }
 
 /**

@@ -22,8 +22,11 @@ void umbra_emulate_destroy(struct umbra_vcpu *vcpu);
 int umbra_emulate(struct umbra_vcpu *vcpu);
 /* The same for an instruction that writes the traced page at @gpa. */
 int umbra_emulate_write(struct umbra_vcpu *vcpu, gpa_t gpa);
-/* The same for plain stores, without sleeping: UMBRA_SLOW when that is not possible. */
-int umbra_emulate_write_atomic(struct umbra_vcpu *vcpu);
+/*
+ * The same for plain stores, without sleeping: UMBRA_SLOW when that is not possible.
+ * The guest's tables were walked already for the access to @gva and lead to @gpa.
+ */
+int umbra_emulate_write_atomic(struct umbra_vcpu *vcpu, gva_t gva, u32 access, gpa_t gpa);
 /* Port access of vcpu->exit.io. Same returns; UMBRA_SLOW when @atomic cannot. */
 int umbra_pio_exit(struct umbra_vcpu *vcpu, bool atomic);
 /*

@@ -72,17 +72,13 @@ struct umbra_xlat {
 };
 
 /**
- * struct umbra_native - writes to traced pages that the emulator cannot do
- * @gpa: the page that the current emulation was called for, or UMBRA_INVALID_GPA
- * @rip: where the guest was last told to do it itself
- * @last: what it was to write there
+ * struct umbra_native - instructions that the guest was told to carry out itself
+ * @rip: where the last one was
  * @sum: digest of the registers then
  * @tries: how often in exactly that state
  */
 struct umbra_native {
-	gpa_t gpa;
 	u64 rip;
-	gpa_t last;
 	u64 sum;
 	unsigned int tries;
 };
@@ -91,7 +87,8 @@ struct umbra_native {
  * struct umbra_emulation - emulation state of one vCPU; vcpu->mutex
  * @em: the emulator's context, refilled for every run of it
  * @xlat: last translation, for this run of the emulator
- * @native: what to do when the emulator does not know a write to a traced page
+ * @traced: the page whose trace led here, or UMBRA_INVALID_GPA
+ * @native: kept to notice that the guest does not get ahead either
  * @error: host error met by a callback, 0 if none
  * @ask: what user space must answer before the instruction can go on
  * @atomic: the emulator runs where it must not sleep, and reaches memory only
@@ -111,6 +108,7 @@ struct umbra_native {
 struct umbra_emulation {
 	struct umbra_emul em;
 	struct umbra_xlat xlat;
+	gpa_t traced;
 	struct umbra_native native;
 	int error;
 	enum umbra_ask ask;
@@ -143,8 +141,20 @@ static inline struct umbra_vcpu *em_vcpu(struct umbra_emul *em)
 
 /* emulate.c */
 u64 umbra_emulate_linear_rip(struct umbra_vcpu *vcpu);
+bool umbra_emulate_stepping(const struct umbra_vcpu *vcpu, u64 rflags);
+void umbra_emulate_begin(struct umbra_vcpu *vcpu, bool all);
+int umbra_emulate_done(struct umbra_vcpu *vcpu);
 int umbra_emulate_host_error(struct umbra_emul *em, int error);
 int umbra_emulate_inject(struct umbra_emul *em, u8 vector, bool has_error);
+
+/* A walk of the guest's tables, which set accessed and dirty bits, led to @gpa. */
+static inline void umbra_emulate_translated(struct umbra_emulation *emu, u64 linear, u32 access,
+					    gpa_t gpa)
+{
+	emu->xlat.page = linear & PAGE_MASK;
+	emu->xlat.access = access;
+	emu->xlat.gpa = gpa & PAGE_MASK;
+}
 
 static inline int em_gp(struct umbra_emul *em)
 {
@@ -155,6 +165,9 @@ static inline int em_ud(struct umbra_emul *em)
 {
 	return umbra_emulate_inject(em, X86_TRAP_UD, false);
 }
+
+/* emulate_write.c: the instruction is not known; true when the guest may try it itself */
+bool umbra_emulate_natively(struct umbra_vcpu *vcpu);
 
 /* emulate_mem.c: memory callbacks */
 int umbra_em_read(struct umbra_emul *em, u64 linear, void *buf, unsigned int bytes,

@@ -49,13 +49,6 @@ static bool translated(const struct umbra_emulation *emu, u64 linear, u32 access
 	return true;
 }
 
-static void remember(struct umbra_emulation *emu, u64 linear, u32 access, gpa_t gpa)
-{
-	emu->xlat.page = linear & PAGE_MASK;
-	emu->xlat.access = access;
-	emu->xlat.gpa = gpa & PAGE_MASK;
-}
-
 /* Guest tables that lie in no memory leave the access without an answer. */
 static int translate(struct umbra_emul *em, u64 linear, u32 access, bool set_ad, gpa_t *gpa)
 {
@@ -70,7 +63,7 @@ static int translate(struct umbra_emul *em, u64 linear, u32 access, bool set_ad,
 	if (!r) {
 		/* A probe leaves accessed and dirty bits to the access itself. */
 		if (set_ad)
-			remember(emu, linear, access, w.gpa);
+			umbra_emulate_translated(emu, linear, access, w.gpa);
 		return UMBRA_EMUL_OK;
 	}
 	if (r != -EFAULT)

@@ -55,12 +55,10 @@ static int emulate_mmio(struct umbra_vcpu *vcpu)
 }
 
 /* A stack may lie in a page that is traced because it once was a table. */
-static int emulate_traced(struct umbra_vcpu *vcpu, gpa_t gpa, bool atomic)
+static int emulate_traced(struct umbra_vcpu *vcpu, gpa_t gpa)
 {
 	if (!in_delivery(vcpu))
-		return atomic ? umbra_emulate_write_atomic(vcpu) : umbra_emulate_write(vcpu, gpa);
-	if (atomic)
-		return UMBRA_SLOW;
+		return umbra_emulate_write(vcpu, gpa);
 	if (umbra_mmu_unprotect(vcpu, gpa))
 		return UMBRA_CONTINUE;
 	return umbra_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV);
@@ -77,7 +75,7 @@ static int act(struct umbra_vcpu *vcpu, int verdict, gpa_t gpa, bool atomic)
 	case UMBRA_MMU_MMIO:
 		return atomic ? UMBRA_SLOW : emulate_mmio(vcpu);
 	case UMBRA_MMU_EMULATE:
-		return emulate_traced(vcpu, gpa, atomic);
+		return atomic ? UMBRA_SLOW : emulate_traced(vcpu, gpa);
 	case -EHWPOISON:
 		return atomic ? UMBRA_SLOW : poisoned(vcpu, gpa);
 	default:
@@ -112,16 +110,36 @@ static u32 page_fault_access(struct umbra_vcpu *vcpu)
 	return access;
 }
 
+/* REP STOS or REP MOVS, as kernels clear and copy pages. */
+static bool fills_memory(struct umbra_vcpu *vcpu)
+{
+	u64 bytes;
+	u8 op;
+
+	if (!umbra_peek_insn(vcpu, 3, true, &bytes) || (bytes & 0xff) != 0xf3)
+		return false;
+	op = bytes >> 8;
+	if (vcpu->exit.code64 && (op & 0xf0) == 0x40)
+		op = bytes >> 16;
+	return op == 0xaa || op == 0xab || op == 0xa4 || op == 0xa5;
+}
+
 int umbra_exit_page_fault(struct umbra_vcpu *vcpu, bool atomic)
 {
 	struct umbra_walk w = { .gpa = UMBRA_INVALID_GPA };
 	gva_t gva = vcpu->exit.exc.payload;
-	int verdict;
+	u32 access = page_fault_access(vcpu);
+	int verdict = umbra_mmu_page_fault(vcpu, gva, access, atomic, &w);
 
-	verdict = umbra_mmu_page_fault(vcpu, gva, page_fault_access(vcpu), atomic, &w);
 	if (verdict == UMBRA_MMU_INJECT) {
+		umbra_mmu_fault_injected(vcpu, gva, w.error);
 		umbra_queue_pf(vcpu, gva, w.error);
 		return UMBRA_CONTINUE;
+	}
+	if (verdict == UMBRA_MMU_EMULATE && atomic && !in_delivery(vcpu)) {
+		if (fills_memory(vcpu) && umbra_mmu_unshadow(vcpu, w.gpa))
+			return UMBRA_CONTINUE;
+		return umbra_emulate_write_atomic(vcpu, gva, access, w.gpa);
 	}
 	return act(vcpu, verdict, w.gpa, atomic);
 }

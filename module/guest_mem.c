@@ -202,6 +202,63 @@ int umbra_host_level(struct umbra_vm *vm, hva_t hva)
 	return level;
 }
 
+/* A huge page of transparent or hugetlbfs kind, mapped for any access. */
+static bool peek_pmd(pmd_t pmd, hva_t hva, struct umbra_frame *frame)
+{
+	if (!(pmd_flags(pmd) & _PAGE_PRESENT) || pmd_devmap(pmd))
+		return false;
+	frame->pfn = pmd_pfn(pmd) + (hva % PMD_SIZE >> PAGE_SHIFT);
+	frame->writable = pmd_write(pmd) && pmd_dirty(pmd);
+	frame->level = 2;
+	return true;
+}
+
+static bool peek_pte(pte_t pte, struct umbra_frame *frame)
+{
+	if (!(pte_flags(pte) & _PAGE_PRESENT) || pte_special(pte) || pte_devmap(pte))
+		return false;
+	frame->pfn = pte_pfn(pte);
+	frame->writable = pte_write(pte) && pte_dirty(pte);
+	frame->level = 1;
+	return true;
+}
+
+/* Interrupts off keep the host's tables alive; its entries change under other locks. */
+static bool peek_irqoff(struct mm_struct *mm, hva_t hva, struct umbra_frame *frame)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	if (pgd_none(pgd))
+		return false;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (!p4d_present(p4d))
+		return false;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (!pud_present(pud) || pud_leaf(pud))
+		return false;
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	if (!pmd_present(pmd))
+		return false;
+	if (pmd_leaf(pmd))
+		return peek_pmd(pmd, hva, frame);
+	return peek_pte(READ_ONCE(*pte_offset_kernel(&pmd, hva)), frame);
+}
+
+bool umbra_frame_peek(struct umbra_vm *vm, hva_t hva, bool write, struct umbra_frame *frame)
+{
+	unsigned long flags;
+	bool found;
+
+	frame->page = NULL;
+	local_irq_save(flags);
+	found = peek_irqoff(vm->mm, hva, frame);
+	local_irq_restore(flags);
+	return found && (frame->writable || !write);
+}
+
 static void frame_from_page(struct umbra_vm *vm, hva_t hva, struct page *page, bool writable,
 			    struct umbra_frame *frame)
 {

@@ -56,6 +56,13 @@ int umbra_frame_get(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, 
  * check against the MMU notifier's sequence makes it usable.
  */
 int umbra_host_level(struct umbra_vm *vm, hva_t hva);
+/*
+ * The frame at @hva as the host maps it at this moment, for someone who holds back
+ * all invalidations by the MMU lock and knows of none under way: it needs no
+ * reference. False when the host would have to do anything for the access:
+ * fault it in, copy it, or note that it is written. Does not sleep.
+ */
+bool umbra_frame_peek(struct umbra_vm *vm, hva_t hva, bool write, struct umbra_frame *frame);
 /* Drop the reference; the mapping made from it lives by MMU notifiers. */
 void umbra_frame_release(struct umbra_frame *frame, bool accessed, bool dirtied);
 

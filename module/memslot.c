@@ -125,9 +125,9 @@ static int slot_alloc_dirty(struct umbra_vm *vm, struct umbra_memslot *slot)
 	return 0;
 }
 
-static void slot_free(struct umbra_memslot *slot)
+static void slot_free(struct umbra_vm *vm, struct umbra_memslot *slot)
 {
-	umbra_mmu_slot_destroy(slot);
+	umbra_mmu_slot_destroy(vm, slot);
 	kvfree(slot->dirty);
 	kfree(slot);
 }
@@ -168,12 +168,18 @@ static struct umbra_memslots *slots_replace(struct umbra_vm *vm, struct umbra_me
 	return next;
 }
 
-/* Let readers see @next only; on return nobody uses what it replaced. */
-static void slots_publish(struct umbra_vm *vm, struct umbra_memslots *next)
+/*
+ * Let readers see @next only, and in it @new, NULL if it has no MMU data of its
+ * own; on return nobody uses what it replaced.
+ */
+static void slots_publish(struct umbra_vm *vm, struct umbra_memslots *next,
+			  struct umbra_memslot *new)
 {
 	struct umbra_memslots *cur = umbra_slots(vm);
 
+	umbra_mmu_publish_begin(vm, new);
 	rcu_assign_pointer(vm->slots, next);
+	umbra_mmu_publish_end(vm);
 	synchronize_srcu_expedited(&vm->srcu);
 	kvfree(cur);
 }
@@ -207,8 +213,8 @@ static int slot_delete(struct umbra_vm *vm, struct umbra_memslot *old)
 	if (!next)
 		return -ENOMEM;
 	slot_retire(vm, old);
-	slots_publish(vm, next);
-	slot_free(old);
+	slots_publish(vm, next, NULL);
+	slot_free(vm, old);
 	return 0;
 }
 
@@ -225,17 +231,17 @@ static int slot_create(struct umbra_vm *vm, const struct umbra_memslot *want)
 		return -ENOMEM;
 	if ((new->flags & KVM_MEM_LOG_DIRTY_PAGES) && slot_alloc_dirty(vm, new))
 		goto free;
-	ret = umbra_mmu_slot_create(vm, new);
+	ret = umbra_mmu_slot_create(new);
 	if (ret)
 		goto free;
 	ret = -ENOMEM;
 	next = slots_replace(vm, NULL, new);
 	if (!next)
 		goto free;
-	slots_publish(vm, next);
+	slots_publish(vm, next, new);
 	return 0;
 free:
-	slot_free(new);
+	slot_free(vm, new);
 	return ret;
 }
 
@@ -252,13 +258,14 @@ static int slot_inherit_dirty(struct umbra_vm *vm, struct umbra_memslot *new,
 }
 
 /* Free @slot, replaced by @new, but for what @new took over. */
-static void slot_free_replaced(struct umbra_memslot *slot, struct umbra_memslot *new)
+static void slot_free_replaced(struct umbra_vm *vm, struct umbra_memslot *slot,
+			       struct umbra_memslot *new)
 {
 	if (slot->dirty == new->dirty)
 		slot->dirty = NULL;
 	if (slot->arch == new->arch)
 		slot->arch = NULL;
-	slot_free(slot);
+	slot_free(vm, slot);
 }
 
 static int slot_move(struct umbra_vm *vm, struct umbra_memslot *old,
@@ -275,7 +282,7 @@ static int slot_move(struct umbra_vm *vm, struct umbra_memslot *old,
 		return -ENOMEM;
 	if (slot_inherit_dirty(vm, new, old))
 		goto free;
-	ret = umbra_mmu_slot_create(vm, new);
+	ret = umbra_mmu_slot_create(new);
 	if (ret)
 		goto free;
 	ret = -ENOMEM;
@@ -283,13 +290,13 @@ static int slot_move(struct umbra_vm *vm, struct umbra_memslot *old,
 	if (!next)
 		goto free;
 	slot_retire(vm, old);
-	slots_publish(vm, next);
-	slot_free_replaced(old, new);
+	slots_publish(vm, next, new);
+	slot_free_replaced(vm, old, new);
 	return 0;
 free:
 	if (new->dirty == old->dirty)
 		new->dirty = NULL;
-	slot_free(new);
+	slot_free(vm, new);
 	return ret;
 }
 
@@ -308,8 +315,8 @@ static int slot_set_flags(struct umbra_vm *vm, struct umbra_memslot *old, u32 fl
 	next = slots_replace(vm, old, new);
 	if (!next)
 		goto free;
-	slots_publish(vm, next);
-	slot_free_replaced(old, new);
+	slots_publish(vm, next, NULL);
+	slot_free_replaced(vm, old, new);
 
 	/* From here every new mapping obeys the new flags; now fix the old ones. */
 	if (!(flags & KVM_MEM_LOG_DIRTY_PAGES))
@@ -415,7 +422,7 @@ void umbra_memslots_destroy(struct umbra_vm *vm)
 	if (!slots)
 		return;
 	for (i = 0; (slot = umbra_slot_at(slots, i)); i++)
-		slot_free(slot);
+		slot_free(vm, slot);
 	RCU_INIT_POINTER(vm->slots, NULL);
 	kvfree(slots);
 }

@@ -54,10 +54,13 @@ free_srcu:
 static void vm_destroy(struct kref *ref)
 {
 	struct umbra_vm *vm = container_of(ref, struct umbra_vm, ref);
-	int i;
+	int i, nr = vm->nr_vcpus;
 
 	umbra_notifier_unregister(vm);
-	for (i = 0; i < vm->nr_vcpus; i++)
+	umbra_mmu_vm_retire(vm);
+	/* Flushes on the way must not look for those that are freed already. */
+	vm->nr_vcpus = 0;
+	for (i = 0; i < nr; i++)
 		umbra_vcpu_destroy(vm->vcpu[i]);
 	umbra_mmu_vm_destroy(vm);
 	umbra_msr_filter_free(vm);

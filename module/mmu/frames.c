@@ -11,8 +11,7 @@
 #include "slot.h"
 #include "spage.h"
 
-/* Drop all entries of a reverse map. */
-static void zap_head(struct umbra_vm *vm, unsigned long *head, struct umbra_tlb *tlb)
+void umbra_rmap_zap_head(struct umbra_vm *vm, unsigned long *head, struct umbra_tlb *tlb)
 {
 	u64 *spte;
 
@@ -87,9 +86,9 @@ bool umbra_rmap_zap(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first
 		struct umbra_region *region = umbra_region(slot, gfn);
 
 		stop = region_end(gfn, end);
-		zap_head(vm, &region->large, &tlb);
+		umbra_rmap_zap_head(vm, &region->large, &tlb);
 		for (; region->rmap && gfn < stop; gfn++)
-			zap_head(vm, &region->rmap[gfn % UMBRA_REGION_PAGES], &tlb);
+			umbra_rmap_zap_head(vm, &region->rmap[gfn % UMBRA_REGION_PAGES], &tlb);
 		if (may_block)
 			breathe(vm, &tlb);
 	}
@@ -128,7 +127,7 @@ void umbra_rmap_log_start(struct umbra_vm *vm, struct umbra_memslot *slot)
 		struct umbra_region *region = umbra_region(slot, gfn);
 
 		stop = region_end(gfn, end);
-		zap_head(vm, &region->large, &tlb);
+		umbra_rmap_zap_head(vm, &region->large, &tlb);
 		for (; region->rmap && gfn < stop; gfn++)
 			protect_head(region->rmap[gfn % UMBRA_REGION_PAGES], &tlb);
 		breathe(vm, &tlb);
@@ -149,7 +148,7 @@ void umbra_rmap_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn
 		gfn_t gfn = first + __ffs64(mask);
 		struct umbra_region *region = umbra_region(slot, gfn);
 
-		zap_head(vm, &region->large, &tlb);
+		umbra_rmap_zap_head(vm, &region->large, &tlb);
 		if (region->rmap)
 			protect_head(region->rmap[gfn % UMBRA_REGION_PAGES], &tlb);
 	}
@@ -179,7 +178,7 @@ void umbra_rmap_recover(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t g
 
 	lockdep_assert_held(&vm->mmu->lock);
 	for (i = 0; region->rmap && i < UMBRA_REGION_PAGES; i++)
-		zap_head(vm, &region->rmap[i], tlb);
+		umbra_rmap_zap_head(vm, &region->rmap[i], tlb);
 }
 
 void umbra_rmap_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u8 kinds,
@@ -189,12 +188,12 @@ void umbra_rmap_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t g
 	unsigned long *head;
 
 	lockdep_assert_held(&vm->mmu->lock);
-	zap_head(vm, &region->large, tlb);
+	umbra_rmap_zap_head(vm, &region->large, tlb);
 	if (!region->rmap)
 		return;
 	head = &region->rmap[gfn % UMBRA_REGION_PAGES];
 	if (kinds & UMBRA_TRACE_ACCESS)
-		zap_head(vm, head, tlb);
+		umbra_rmap_zap_head(vm, head, tlb);
 	else
 		protect_head(*head, tlb);
 }

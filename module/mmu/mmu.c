@@ -56,6 +56,7 @@ int umbra_mmu_vm_create(struct umbra_vm *vm)
 	if (!vm->mmu)
 		return -ENOMEM;
 	spin_lock_init(&vm->mmu->lock);
+	INIT_LIST_HEAD(&vm->mmu->spages.on_vms);
 	vm->mmu->vm = vm;
 	vm->mmu->ops = ops;
 	if (umbra_traces_create(&vm->mmu->traces))
@@ -73,11 +74,18 @@ free_mmu:
 	return r;
 }
 
+/* No reclaim works on the VM's tables on return; vCPUs may be freed. Sleeps. */
+void umbra_mmu_vm_retire(struct umbra_vm *vm)
+{
+	shadow_vm_remove(vm);
+}
+
 /* After the last vCPU and the notifier are gone. Sleeps. */
 void umbra_mmu_vm_destroy(struct umbra_vm *vm)
 {
 	if (!vm->mmu)
 		return;
+	umbra_mmu_vm_retire(vm);
 	vm->mmu->ops->vm_destroy(vm);
 	umbra_traces_destroy(&vm->mmu->traces);
 	kfree(vm->mmu);
@@ -223,6 +231,33 @@ static int fault_map(struct umbra_fault *fault, unsigned long seq, bool *mapped)
 	return verdict;
 }
 
+/*
+ * Most often the host maps the frame already as it is wanted: then look at that
+ * with the lock held, and no reference is needed. -EAGAIN: find it the long way.
+ */
+static int fault_peek(struct umbra_fault *fault)
+{
+	struct umbra_vm *vm = fault->vcpu->vm;
+	struct umbra_mmu *mmu = vm->mmu;
+	struct umbra_tlb tlb;
+	int verdict = -EAGAIN;
+
+	umbra_tlb_begin(&tlb, vm);
+	pagefault_disable();
+	spin_lock(&mmu->lock);
+	if (!mmu->inval_count &&
+	    umbra_frame_peek(vm, umbra_slot_hva(fault->slot, fault->gfn),
+			     umbra_fault_writes(fault), &fault->frame)) {
+		fault_decide(fault);
+		verdict = mmu->ops->map(fault, &tlb);
+		umbra_tlb_flush(&tlb);
+	}
+	spin_unlock(&mmu->lock);
+	pagefault_enable();
+	umbra_tlb_end(&tlb);
+	return verdict;
+}
+
 static int fault_resolve(struct umbra_fault *fault, bool atomic)
 {
 	struct umbra_vm *vm = fault->vcpu->vm;
@@ -248,6 +283,7 @@ static int fault_serve(struct umbra_fault *fault, bool atomic)
 {
 	struct umbra_vcpu *vcpu = fault->vcpu;
 	const struct umbra_mmu_ops *ops = vcpu->vm->mmu->ops;
+	int ret;
 
 	lockdep_assert_irqs_enabled();
 	if (fault->gfn > umbra_mmu_max_gfn(vcpu->vm))
@@ -262,7 +298,8 @@ static int fault_serve(struct umbra_fault *fault, bool atomic)
 		if (ops->stock(vcpu))
 			return -ENOMEM;
 	}
-	return fault_resolve(fault, atomic);
+	ret = fault_peek(fault);
+	return ret == -EAGAIN ? fault_resolve(fault, atomic) : ret;
 }
 
 /**
@@ -397,9 +434,10 @@ void umbra_mmu_guest_read(struct umbra_vcpu *vcpu, gpa_t gpa, unsigned int bytes
 		tell_traces(vcpu, &a, UMBRA_TRACE_READ);
 }
 
-bool umbra_mmu_unprotect(struct umbra_vcpu *vcpu, gpa_t gpa)
+static bool trace_end(struct umbra_vm *vm, gpa_t gpa,
+		      bool (*end)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
+				  struct umbra_tlb *tlb))
 {
-	struct umbra_vm *vm = vcpu->vm;
 	gfn_t gfn = gpa_to_gfn(gpa);
 	struct umbra_memslot *slot = umbra_gfn_to_slot(vm, gfn);
 	struct umbra_tlb tlb;
@@ -410,12 +448,31 @@ bool umbra_mmu_unprotect(struct umbra_vcpu *vcpu, gpa_t gpa)
 	umbra_tlb_begin(&tlb, vm);
 	pagefault_disable();
 	spin_lock(&vm->mmu->lock);
-	done = umbra_trace_give_up(vm, slot, gfn, &tlb);
+	done = end(vm, slot, gfn, &tlb);
 	umbra_tlb_flush(&tlb);
 	spin_unlock(&vm->mmu->lock);
 	pagefault_enable();
 	umbra_tlb_end(&tlb);
 	return done;
+}
+
+bool umbra_mmu_unprotect(struct umbra_vcpu *vcpu, gpa_t gpa)
+{
+	return trace_end(vcpu->vm, gpa, umbra_trace_give_up);
+}
+
+/*
+ * Where the page is part of the tables that lead to the instruction's memory, it
+ * is a table again before the instruction gets ahead: then it must be emulated.
+ */
+bool umbra_mmu_unshadow(struct umbra_vcpu *vcpu, gpa_t gpa)
+{
+	u64 here = vcpu->rip ^ vcpu->gpr[1] << 32 ^ gpa;
+
+	if (vcpu->mmu->flooded == here)
+		return false;
+	vcpu->mmu->flooded = here;
+	return trace_end(vcpu->vm, gpa, umbra_trace_end_all);
 }
 
 /**
@@ -449,6 +506,12 @@ void umbra_mmu_invlpg(struct umbra_vcpu *vcpu, gva_t gva)
 {
 	umbra_stat_inc(vcpu, invlpg);
 	vcpu->vm->mmu->ops->invlpg(vcpu, gva);
+}
+
+void umbra_mmu_fault_injected(struct umbra_vcpu *vcpu, gva_t gva, u32 error)
+{
+	if ((error & (PFERR_PRESENT | PFERR_RSVD)) == PFERR_PRESENT)
+		vcpu->vm->mmu->ops->invlpg(vcpu, gva);
 }
 
 /*
@@ -532,7 +595,7 @@ void umbra_mmu_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_
 		vm->mmu->ops->log_protect(vm, slot, gfn, mask);
 }
 
-int umbra_mmu_slot_create(struct umbra_vm *vm, struct umbra_memslot *slot)
+int umbra_mmu_slot_create(struct umbra_memslot *slot)
 {
 	unsigned long first = slot->base_gfn / UMBRA_REGION_PAGES;
 	unsigned long last = (slot->base_gfn + slot->npages - 1) / UMBRA_REGION_PAGES;
@@ -543,17 +606,32 @@ int umbra_mmu_slot_create(struct umbra_vm *vm, struct umbra_memslot *slot)
 		return -ENOMEM;
 	arch->nr = last - first + 1;
 	slot->arch = arch;
-	umbra_trace_slot(vm, slot);
 	return 0;
 }
 
-void umbra_mmu_slot_destroy(struct umbra_memslot *slot)
+void umbra_mmu_publish_begin(struct umbra_vm *vm, struct umbra_memslot *slot)
+{
+	spin_lock(&vm->mmu->lock);
+	if (slot)
+		umbra_trace_slot(vm, slot);
+}
+
+void umbra_mmu_publish_end(struct umbra_vm *vm)
+{
+	spin_unlock(&vm->mmu->lock);
+}
+
+void umbra_mmu_slot_destroy(struct umbra_vm *vm, struct umbra_memslot *slot)
 {
 	struct umbra_slot_mmu *arch = slot->arch;
 	unsigned long i;
 
-	for (i = 0; arch && i < arch->nr; i++)
+	for (i = 0; arch && i < arch->nr; i++) {
+		if (!arch->region[i].rmap)
+			continue;
 		free_page((unsigned long)arch->region[i].rmap);
+		umbra_vm_stat_add(vm, monitor_bytes, -(long)PAGE_SIZE);
+	}
 	kvfree(arch);
 	slot->arch = NULL;
 }

@@ -46,6 +46,8 @@ int umbra_mmu_init(void);
 void umbra_mmu_exit(void);
 
 int umbra_mmu_vm_create(struct umbra_vm *vm);
+/* Before the VM's vCPUs are freed: the host's reclaim leaves its tables alone. */
+void umbra_mmu_vm_retire(struct umbra_vm *vm);
 void umbra_mmu_vm_destroy(struct umbra_vm *vm);
 int umbra_mmu_vcpu_create(struct umbra_vcpu *vcpu);
 void umbra_mmu_vcpu_destroy(struct umbra_vcpu *vcpu);
@@ -77,6 +79,13 @@ int umbra_mmu_page_fault(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool at
 bool umbra_mmu_unprotect(struct umbra_vcpu *vcpu, gpa_t gpa);
 
 /*
+ * A string instruction is about to fill the traced page at @gpa: hardly a table
+ * any more. True when its traces went, and the guest may write itself. SRCU read
+ * section held; atomic.
+ */
+bool umbra_mmu_unshadow(struct umbra_vcpu *vcpu, gpa_t gpa);
+
+/*
  * Umbra is about to write, or with @after has written, @bytes bytes at @gpa on
  * behalf of the guest, all in one page: traces are told. Not for accessed and
  * dirty bits. SRCU read section held; atomic.
@@ -97,6 +106,8 @@ void umbra_mmu_registers_set(struct umbra_vcpu *vcpu);
 void umbra_mmu_new_cr3(struct umbra_vcpu *vcpu, bool noflush);
 /* The guest executed INVLPG for @gva (or the emulator did). */
 void umbra_mmu_invlpg(struct umbra_vcpu *vcpu, gva_t gva);
+/* A #PF for @gva with error code @error goes to the guest: that drops a translation too. */
+void umbra_mmu_fault_injected(struct umbra_vcpu *vcpu, gva_t gva, u32 error);
 /* The guest executed INVPCID, legally; @type as the manual numbers them. */
 void umbra_mmu_invpcid(struct umbra_vcpu *vcpu, unsigned int type, u64 pcid, gva_t gva);
 
@@ -158,7 +169,13 @@ void umbra_mmu_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_
  * Per-slot data of the MMU (slot->arch), before the slot is published. 0 or
  * -ENOMEM. Sleeps; vm->slots_lock held.
  */
-int umbra_mmu_slot_create(struct umbra_vm *vm, struct umbra_memslot *slot);
-void umbra_mmu_slot_destroy(struct umbra_memslot *slot);
+int umbra_mmu_slot_create(struct umbra_memslot *slot);
+/*
+ * Around the moment at which a new array of slots is published: @slot is new in
+ * it, or NULL. Nothing may sleep in between.
+ */
+void umbra_mmu_publish_begin(struct umbra_vm *vm, struct umbra_memslot *slot);
+void umbra_mmu_publish_end(struct umbra_vm *vm);
+void umbra_mmu_slot_destroy(struct umbra_vm *vm, struct umbra_memslot *slot);
 
 #endif

@@ -25,6 +25,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
+#include <asm/set_memory.h>
 
 #include "../cpuid.h"
 #include "../fpu.h"

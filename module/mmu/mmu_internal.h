@@ -136,6 +136,7 @@ struct umbra_mmu {
  * @root: (l) top tables: one in long mode, else one for each GiB, or NULL
  * @pdpt: (c) page directory pointers for guests outside long mode, below 4 GiB
  * @loaded: (r) @root belongs to the registers as they are
+ * @flooded: (r) where the guest stood when umbra_mmu_unshadow() helped it last
  * @resync: (r) nothing is to be believed at the next load: user space set registers
  * @tables: (l) vtlb: tables of this vCPU
  * @nr_tables: (l) vtlb: how many
@@ -149,6 +150,7 @@ struct umbra_mmu_vcpu {
 	u64 *pdpt;
 	bool loaded;
 	bool resync;
+	u64 flooded;
 	struct list_head tables;
 	unsigned int nr_tables;
 	bool pieces_1g;
@@ -183,6 +185,7 @@ int umbra_fault_leaf(const struct umbra_fault *fault, union umbra_role role, u8 
 void umbra_use_root(struct umbra_vcpu *vcpu, const u64 *table);
 /* Operations of both modes. */
 int umbra_tables_vcpu_create(struct umbra_vcpu *vcpu);
+void umbra_tables_vcpu_destroy(struct umbra_vcpu *vcpu);
 bool umbra_tables_stocked(const struct umbra_vcpu *vcpu);
 int umbra_tables_stock(struct umbra_vcpu *vcpu);
 /* Run @work with the lock held, page faults disabled, and flush what it notes. */

@@ -20,6 +20,7 @@ static void push(unsigned long *head, struct umbra_rmap_chunk *next, u64 *spte,
 
 	chunk->next = next;
 	chunk->nr = 1;
+	chunk->behind = next ? next->nr + next->behind : 0;
 	chunk->spte[0] = spte;
 	*head = (unsigned long)chunk | UMBRA_RMAP_CHAIN;
 }

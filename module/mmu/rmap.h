@@ -18,11 +18,13 @@ struct umbra_stock;
  * struct umbra_rmap_chunk - some entries of one reverse map
  * @next: the next chunk, full; NULL at the end
  * @nr: entries in use; a chunk in a chain holds at least one
+ * @behind: entries in all chunks behind this one
  * @spte: the entries
  */
 struct umbra_rmap_chunk {
 	struct umbra_rmap_chunk *next;
-	unsigned long nr;
+	u32 nr;
+	u32 behind;
 	u64 *spte[UMBRA_RMAP_CHUNK];
 };
 
@@ -49,6 +51,17 @@ struct umbra_rmap_iter {
 void umbra_rmap_begin(struct umbra_rmap_iter *it, unsigned long head);
 /* The next entry or NULL. The map must not change between two calls. */
 u64 *umbra_rmap_next(struct umbra_rmap_iter *it);
+
+/* How many entries there are. */
+static inline unsigned long umbra_rmap_count(unsigned long head)
+{
+	const struct umbra_rmap_chunk *chunk;
+
+	if (!(head & UMBRA_RMAP_CHAIN))
+		return !!head;
+	chunk = (struct umbra_rmap_chunk *)(head & ~UMBRA_RMAP_CHAIN);
+	return chunk->nr + chunk->behind;
+}
 
 /* Some entry of the map or NULL: for those who delete as they go. */
 static inline u64 *umbra_rmap_first(unsigned long head)

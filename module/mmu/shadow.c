@@ -179,7 +179,11 @@ static struct umbra_sp *root_for(const struct umbra_vcpu *vcpu, gva_t gva)
 	return vcpu->mmu->root[umbra_tables_long(vcpu) ? 0 : gva >> 30 & 3];
 }
 
-/* Look again at every entry on the way: what the guest does not say any more goes. */
+/*
+ * Look again at the entries that may be out of step, and at the lowest ones in any
+ * case, for user space may have written them unseen: what the guest does not say
+ * any more goes.
+ */
 static void work_invlpg(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tlb)
 {
 	struct umbra_sp *sp = root_for(vcpu, gva);
@@ -188,7 +192,11 @@ static void work_invlpg(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tl
 		unsigned int index = spte_index(gva, sp->role.level);
 		u64 spte;
 
-		shadow_sync_entry(vcpu, sp, index, tlb);
+		if (sp->stale || sp->role.level <= 2)
+			shadow_sync_entry(vcpu, sp, index, tlb);
+		/* The other half of a page of 4 MiB. */
+		if (sp->role.levels == 2 && sp->role.level == 2)
+			shadow_sync_entry(vcpu, sp, index ^ 1, tlb);
 		spte = sp->spt[index];
 		if (!spte_present(spte) || spte_leaf(spte, sp->role.level))
 			return;
@@ -229,6 +237,26 @@ static bool entry_changed(const struct umbra_fault *fault, const struct umbra_sp
 			    umbra_role_wide(sp->role), &now))
 		return true;
 	return now != fault->walk->entry[sp->role.level];
+}
+
+/*
+ * The table that is linked on the way to the fault's address, if it is the right
+ * one, and if nothing can have changed in the guest's table since it was linked.
+ */
+static struct umbra_sp *next_table(const struct umbra_fault *fault, const struct umbra_sp *sp,
+				   unsigned int index)
+{
+	u64 e = fault->walk->entry[sp->role.level], spte = sp->spt[index];
+	struct umbra_sp *child;
+
+	if (sp->stale || sp->role.level <= fault->walk->level || !spte_present(spte) ||
+	    spte_leaf(spte, sp->role.level))
+		return NULL;
+	child = umbra_sp_linked(spte);
+	if (child->gfn != shadow_entry_gfn(sp, index, e) ||
+	    child->role.word != shadow_child_role(sp, index, e).word)
+		return NULL;
+	return child;
 }
 
 /* The table below @sp on the way to the fault's address, found or linked anew. */
@@ -279,15 +307,17 @@ static int set_leaf(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int
 		shadow_drop(fault->vcpu->vm, sp, index, tlb);
 	umbra_sp_set_leaf(fault->vcpu, sp, index, spte, fault->slot,
 			  fault->gfn & ~(umbra_level_pages(sp->role.level) - 1), tlb);
+	if (sp->role.level == 1)
+		shadow_fill_around(fault, sp, index, tlb);
 	return UMBRA_MMU_RETRY;
 }
 
 static int shadow_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 {
 	struct umbra_vcpu *vcpu = fault->vcpu;
+	struct umbra_sp *sp, *below;
 	bool judged = false;
 	unsigned int index;
-	struct umbra_sp *sp;
 	int verdict;
 
 	lockdep_assert_held(&vcpu->vm->mmu->lock);
@@ -300,6 +330,12 @@ static int shadow_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 		index = spte_index(fault->gva, sp->role.level);
 		sp->touched = true;
 		sp->writes = 0;
+		/* What is linked already and in step says the same as the guest's table. */
+		below = next_table(fault, sp, index);
+		if (below) {
+			sp = below;
+			continue;
+		}
 		if (!sp->role.direct && entry_changed(fault, sp, index))
 			return UMBRA_MMU_RETRY;
 		if (!judged && (sp->role.level == 1 || at_large(fault, sp))) {
@@ -350,7 +386,6 @@ static void shadow_vm_destroy(struct umbra_vm *vm)
 	int idx = srcu_read_lock(&vm->srcu);
 	struct umbra_tlb tlb;
 
-	shadow_vm_remove(vm);
 	umbra_tlb_begin(&tlb, vm);
 	spin_lock(&vm->mmu->lock);
 	shadow_zap_all(vm, &tlb);
@@ -373,7 +408,7 @@ static void shadow_vcpu_destroy(struct umbra_vcpu *vcpu)
 
 	umbra_tables_locked(vcpu, 0, work_unload);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
-	free_page((unsigned long)vcpu->mmu->pdpt);
+	umbra_tables_vcpu_destroy(vcpu);
 }
 
 const struct umbra_mmu_ops umbra_shadow_ops = {

@@ -33,6 +33,7 @@ void shadow_pin(struct umbra_sp *sp);
 void shadow_unpin(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb *tlb);
 /* Make place for what one fault may need. */
 void shadow_make_room(struct umbra_vm *vm, struct umbra_tlb *tlb);
+/* All of them; gives the lock away in between: sleeping context. */
 void shadow_zap_all(struct umbra_vm *vm, struct umbra_tlb *tlb);
 /* Zap tables whose guest table lies in @slot. */
 void shadow_zap_tables_in(struct umbra_vm *vm, const struct umbra_memslot *slot,
@@ -49,6 +50,10 @@ void shadow_vm_remove(struct umbra_vm *vm);
 int shadow_shrink_init(void);
 void shadow_shrink_exit(void);
 
+/* shadow_fill.c: leaf @index of @sp was filled for @fault: fill others near it. */
+void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
+			struct umbra_tlb *tlb);
+
 /* shadow_sync.c: what guest entry @e, at @index of @sp, leads to: a frame or a table. */
 gfn_t shadow_entry_gfn(const struct umbra_sp *sp, unsigned int index, u64 e);
 /* Role of the table that hangs below @sp at @index for guest entry @e. */
@@ -59,12 +64,12 @@ bool shadow_entry_large(const struct umbra_sp *sp, u64 e);
 u8 shadow_entry_rights(u64 e);
 /* Where the guest entry of @sp's entry @index is. */
 gpa_t shadow_entry_gpa(const struct umbra_sp *sp, unsigned int index);
+/* Would the processor use @e in @sp's table, without setting its accessed bit? */
+bool shadow_entry_counts(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, u64 e);
 /* Drop the entry unless the guest's table still says the same. */
 void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
 		       struct umbra_tlb *tlb);
-/* Bring a stale table back in step. */
-void shadow_sync(struct umbra_vcpu *vcpu, struct umbra_sp *sp, struct umbra_tlb *tlb);
-/* The same for all stale tables at and below @top. */
+/* Bring all stale tables at and below @top back in step. */
 void shadow_sync_under(struct umbra_vcpu *vcpu, const struct umbra_sp *top,
 		       struct umbra_tlb *tlb);
 

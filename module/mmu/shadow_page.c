@@ -164,31 +164,36 @@ void shadow_make_room(struct umbra_vm *vm, struct umbra_tlb *tlb)
 		shadow_zap(vm, list_last_entry(&spages->unsync, struct umbra_sp, unsync), tlb);
 }
 
+/* Oldest first: those that are made while the lock is free are new enough to stay. */
 void shadow_zap_all(struct umbra_vm *vm, struct umbra_tlb *tlb)
 {
 	struct umbra_spages *spages = &vm->mmu->spages;
+	unsigned long left = spages->nr;
 
-	while (!list_empty(&spages->lru))
-		shadow_zap(vm, list_first_entry(&spages->lru, struct umbra_sp, lru), tlb);
+	while (left-- && !list_empty(&spages->lru)) {
+		shadow_zap(vm, list_last_entry(&spages->lru, struct umbra_sp, lru), tlb);
+		if (!need_resched() && !spin_needbreak(&vm->mmu->lock))
+			continue;
+		umbra_tlb_flush(tlb);
+		cond_resched_lock(&vm->mmu->lock);
+	}
 }
 
-/* One zap may take others along: begin anew after each. */
 void shadow_zap_tables_in(struct umbra_vm *vm, const struct umbra_memslot *slot,
 			  struct umbra_tlb *tlb)
 {
-	struct umbra_sp *sp;
-	bool found;
+	struct list_head *lru = &vm->mmu->spages.lru;
+	LIST_HEAD(keep);
 
-	do {
-		found = false;
-		list_for_each_entry(sp, &vm->mmu->spages.lru, lru) {
-			found = !sp->role.direct && umbra_slot_has(slot, sp->gfn);
-			if (found)
-				break;
-		}
-		if (found)
+	while (!list_empty(lru)) {
+		struct umbra_sp *sp = list_first_entry(lru, struct umbra_sp, lru);
+
+		if (!sp->role.direct && umbra_slot_has(slot, sp->gfn))
 			shadow_zap(vm, sp, tlb);
-	} while (found);
+		else
+			list_move_tail(&sp->lru, &keep);
+	}
+	list_splice(&keep, lru);
 }
 
 void shadow_unlink_direct(struct umbra_vm *vm, gfn_t gfn, struct umbra_tlb *tlb)

@@ -20,7 +20,7 @@ void shadow_vm_add(struct umbra_vm *vm)
 void shadow_vm_remove(struct umbra_vm *vm)
 {
 	spin_lock(&shadow_vms_lock);
-	list_del(&vm->mmu->spages.on_vms);
+	list_del_init(&vm->mmu->spages.on_vms);
 	spin_unlock(&shadow_vms_lock);
 }
 

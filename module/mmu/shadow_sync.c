@@ -104,8 +104,7 @@ static bool link_fits(const struct umbra_sp *sp, unsigned int index, u64 spte, u
 	       child->role.word == shadow_child_role(sp, index, e).word;
 }
 
-/* Would the processor use @e at all, without setting its accessed bit? */
-static bool entry_counts(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, u64 e)
+bool shadow_entry_counts(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, u64 e)
 {
 	struct x86_mode mode;
 
@@ -121,7 +120,7 @@ static bool entry_fits(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, unsig
 
 	if (umbra_gpte_read(vcpu->vm, shadow_entry_gpa(sp, index), umbra_role_wide(sp->role), &e))
 		return false;
-	if (!entry_counts(vcpu, sp, e))
+	if (!shadow_entry_counts(vcpu, sp, e))
 		return false;
 	if (!spte_leaf(spte, sp->role.level))
 		return link_fits(sp, index, spte, e);
@@ -140,25 +139,25 @@ void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned in
 		shadow_drop(vcpu->vm, sp, index, tlb);
 }
 
-void shadow_sync(struct umbra_vcpu *vcpu, struct umbra_sp *sp, struct umbra_tlb *tlb)
+/* Its writes are traced again: compare, and it is in step. */
+static void sync_one(struct umbra_vcpu *vcpu, struct umbra_sp *sp, struct umbra_tlb *tlb)
 {
 	unsigned int i;
 
-	if (!sp->stale)
-		return;
 	sp->stale = false;
 	list_del_init(&sp->unsync);
 	vcpu->vm->mmu->spages.nr_unsync--;
 	umbra_vm_stat_inc(vcpu->vm, pages_synced);
-	/* From here no write passes unseen; only then is the table read. */
-	umbra_trace_change(vcpu->vm, &sp->trace, UMBRA_TRACE_WRITE, tlb);
-	umbra_tlb_flush(tlb);
 	for_each_set_bit(i, sp->used, UMBRA_FMT_ENTRIES)
 		shadow_sync_entry(vcpu, sp, i, tlb);
 }
 
-/* Can a walk from @top come to @sp? Each step up is one level: five at most. */
-static bool is_under(const struct umbra_sp *sp, const struct umbra_sp *top)
+/*
+ * Can a walk from @top come to @sp? Each step up is one level: five at most. A
+ * guest can make as many paths as it likes of few tables, so each table is
+ * asked once per search. Links only go meanwhile: at worst too many are found.
+ */
+static bool is_under(struct umbra_sp *sp, const struct umbra_sp *top, unsigned long search)
 {
 	struct umbra_rmap_iter it;
 	u64 *spte;
@@ -167,31 +166,38 @@ static bool is_under(const struct umbra_sp *sp, const struct umbra_sp *top)
 		return true;
 	if (sp->role.level >= top->role.level)
 		return false;
+	if (sp->seen == search)
+		return sp->under;
+	sp->seen = search;
+	sp->under = false;
 	umbra_rmap_begin(&it, sp->parents);
-	while ((spte = umbra_rmap_next(&it)))
-		if (is_under(umbra_sp_of(spte), top))
-			return true;
-	return false;
+	while (!sp->under && (spte = umbra_rmap_next(&it)))
+		sp->under = is_under(umbra_sp_of(spte), top, search);
+	return sp->under;
 }
 
-/* Syncing one may drop others from the list: begin anew after each. */
+/* Syncing one may drop others from the list: what is to be done is moved off it first. */
 void shadow_sync_under(struct umbra_vcpu *vcpu, const struct umbra_sp *top,
 		       struct umbra_tlb *tlb)
 {
-	struct list_head *unsync = &vcpu->vm->mmu->spages.unsync;
-	struct umbra_sp *sp;
-	bool found = true;
+	struct umbra_spages *spages = &vcpu->vm->mmu->spages;
+	struct umbra_sp *sp, *next;
+	LIST_HEAD(todo);
 
-	while (found && !list_empty(unsync)) {
-		found = false;
-		list_for_each_entry(sp, unsync, unsync) {
-			found = is_under(sp, top);
-			if (found)
-				break;
-		}
-		if (found)
-			shadow_sync(vcpu, sp, tlb);
-	}
+	if (list_empty(&spages->unsync))
+		return;
+	spages->search++;
+	list_for_each_entry_safe(sp, next, &spages->unsync, unsync)
+		if (is_under(sp, top, spages->search))
+			list_move_tail(&sp->unsync, &todo);
+	if (list_empty(&todo))
+		return;
+	/* From here no write to any of them passes unseen; only then are they read. */
+	list_for_each_entry(sp, &todo, unsync)
+		umbra_trace_change(vcpu->vm, &sp->trace, UMBRA_TRACE_WRITE, tlb);
+	umbra_tlb_flush(tlb);
+	while (!list_empty(&todo))
+		sync_one(vcpu, list_first_entry(&todo, struct umbra_sp, unsync), tlb);
 }
 
 static struct umbra_sp *sp_of_trace(const struct umbra_trace *trace)
@@ -220,6 +226,17 @@ static void let_go(struct umbra_vm *vm, struct umbra_trace *trace, struct umbra_
 	spages->nr_unsync++;
 	umbra_vm_stat_inc(vm, pages_unsync);
 	umbra_trace_change(vm, trace, 0, tlb);
+}
+
+/* Roots in use stay tables, whatever is written to them. */
+static void end(struct umbra_vm *vm, struct umbra_trace *trace, struct umbra_tlb *tlb)
+{
+	struct umbra_sp *sp = sp_of_trace(trace);
+
+	if (sp->pins)
+		return;
+	umbra_vm_stat_inc(vm, floods);
+	shadow_zap(vm, sp, tlb);
 }
 
 /* The entries of @sp that @bytes bytes at @offset of the guest's table belong to. */
@@ -256,6 +273,7 @@ static void after(struct umbra_trace *trace, const struct umbra_traced *a, struc
 
 const struct umbra_tracer shadow_tracer = {
 	.after = after,
+	.end = end,
 	.may_yield = may_let_go,
 	.yield = let_go,
 };

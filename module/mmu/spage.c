@@ -43,13 +43,12 @@ int umbra_spages_create(struct umbra_vm *vm)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&spages->lru);
 	INIT_LIST_HEAD(&spages->unsync);
-	INIT_LIST_HEAD(&spages->on_vms);
 	return 0;
 }
 
 /* One table for so many guest pages, but some in any case. */
 #define PAGES_PER_TABLE		80
-#define MIN_TABLES		128
+#define MIN_TABLES		(4 * UMBRA_MAX_VCPUS + 128)
 
 void umbra_spages_limit(struct umbra_vm *vm)
 {
@@ -120,6 +119,8 @@ void umbra_chunk_free(struct umbra_rmap_chunk *chunk)
 /* Bytes that the VM's tables took, or with a negative number gave back. */
 static void account(struct umbra_vm *vm, long bytes)
 {
+	if (!bytes)
+		return;
 	umbra_vm_stat_add(vm, monitor_bytes, bytes);
 	umbra_vm_stat_peak(vm, monitor_bytes);
 }
@@ -194,16 +195,20 @@ static unsigned long *rmap_head(struct umbra_memslot *slot, gfn_t gfn, int level
 }
 
 static void rmap_insert(struct umbra_vcpu *vcpu, struct umbra_memslot *slot, gfn_t gfn,
-			int level, u64 *spte)
+			int level, u64 *spte, struct umbra_tlb *tlb)
 {
 	struct umbra_region *region = umbra_region(slot, gfn);
+	unsigned long *head;
 	int chunks;
 
 	if (level == 1 && !region->rmap) {
 		region->rmap = (unsigned long *)umbra_pt_cache_take(&vcpu->mmu->cache);
 		account(vcpu->vm, PAGE_SIZE);
 	}
-	chunks = umbra_rmap_add(rmap_head(slot, gfn, level), spte, &vcpu->mmu->stock);
+	head = rmap_head(slot, gfn, level);
+	if (unlikely(umbra_rmap_count(*head) >= UMBRA_RMAP_MAX))
+		umbra_rmap_zap_head(vcpu->vm, head, tlb);
+	chunks = umbra_rmap_add(head, spte, &vcpu->mmu->stock);
 	account(vcpu->vm, chunks * (long)sizeof(struct umbra_rmap_chunk));
 }
 
@@ -289,7 +294,7 @@ void umbra_sp_set_leaf(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned in
 		umbra_sp_clear(vcpu->vm, sp, index, tlb);
 	}
 	remember_gfn(vcpu, sp, index, gfn);
-	rmap_insert(vcpu, slot, gfn, level, &sp->spt[index]);
+	rmap_insert(vcpu, slot, gfn, level, &sp->spt[index], tlb);
 	count_in(sp, index);
 	WRITE_ONCE(sp->spt[index], e);
 }

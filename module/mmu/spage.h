@@ -78,6 +78,8 @@ static inline bool umbra_role_wide(union umbra_role role)
  * @touched: (l) a fault came through since reclaim last looked
  * @pieces: (l) vtlb: some leaf is part of a larger guest page
  * @used: (l) present entries by index
+ * @seen: (l) the search that looked at it last
+ * @under: (l) what that search found
  */
 struct umbra_sp {
 	struct hlist_node hash;
@@ -96,6 +98,8 @@ struct umbra_sp {
 	bool dead;
 	bool touched;
 	bool pieces;
+	bool under;
+	unsigned long seen;
 	unsigned long used[UMBRA_FMT_ENTRIES / BITS_PER_LONG];
 };
 
@@ -109,6 +113,7 @@ struct umbra_sp {
  * @nr: (l) how many there are
  * @nr_unsync: (l) how many of them are stale
  * @max: (l) how many there may be
+ * @search: (l) number of the last search for what is under a table
  * @on_vms: in the list that the shrinker walks
  */
 struct umbra_spages {
@@ -118,8 +123,12 @@ struct umbra_spages {
 	unsigned long nr;
 	unsigned long nr_unsync;
 	unsigned long max;
+	unsigned long search;
 	struct list_head on_vms;
 };
+
+/* Mappings of one frame: more would make dropping one of them long. */
+#define UMBRA_RMAP_MAX		1000
 
 /* One fault needs at most so many of each. */
 #define UMBRA_STOCK_MIN		6
@@ -197,6 +206,9 @@ void umbra_sp_link(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int in
 /* Empty an entry, leaf or link, present or not; a child stays. Returns what was there. */
 u64 umbra_sp_clear(struct umbra_vm *vm, struct umbra_sp *sp, unsigned int index,
 		   struct umbra_tlb *tlb);
+
+/* Drop all entries of the reverse map at @head. */
+void umbra_rmap_zap_head(struct umbra_vm *vm, unsigned long *head, struct umbra_tlb *tlb);
 
 /*
  * Over the reverse maps of guest frames; what both modes' operations are made

@@ -53,13 +53,38 @@ static bool lift_write(union umbra_role role, u8 *rights)
 	return true;
 }
 
+/* CR0.WP is always set in the processor, and with it a key binds supervisors too. */
+static bool key_forbids(const struct umbra_fault *fault, union umbra_role role, u8 rights)
+{
+	u64 e;
+
+	if (!role.pke || role.wp || !(rights & UMBRA_RIGHT_U) ||
+	    (fault->access & UMBRA_ACC_USER))
+		return false;
+	e = fault->walk->entry[fault->walk->level];
+	return umbra_guest_pkru(fault->vcpu) >> (2 * x86_pkey(e)) & 2;
+}
+
+/* The walk allowed a write: give the right to it; false when it must be emulated. */
+static bool write_rights(const struct umbra_fault *fault, union umbra_role role, u8 *rights)
+{
+	if (*rights & UMBRA_RIGHT_W)
+		return !key_forbids(fault, role, *rights);
+	if (!role.wp && !(fault->access & UMBRA_ACC_USER))
+		return lift_write(role, rights);
+	/* All entries allow it: a dirty bit is missing, for its table lies in ROM. */
+	if (role.direct)
+		return false;
+	*rights |= UMBRA_RIGHT_W;
+	return true;
+}
+
 int umbra_fault_leaf(const struct umbra_fault *fault, union umbra_role role, u8 rights,
 		     u64 *spte)
 {
 	gfn_t offset = fault->gfn & (umbra_level_pages(role.level) - 1);
 
-	/* The walk allowed the write: only CR0.WP = 0 can be why no entry does. */
-	if (umbra_fault_writes(fault) && !(rights & UMBRA_RIGHT_W) && !lift_write(role, &rights))
+	if (umbra_fault_writes(fault) && !write_rights(fault, role, &rights))
 		return UMBRA_MMU_EMULATE;
 	if (!fault->writable)
 		rights &= ~UMBRA_RIGHT_W;
@@ -71,7 +96,10 @@ int umbra_fault_leaf(const struct umbra_fault *fault, union umbra_role role, u8 
 
 void umbra_use_root(struct umbra_vcpu *vcpu, const u64 *table)
 {
-	umbra_vendor->set_root(vcpu, __sme_set(__pa(table)));
+	hpa_t root = __pa(table);
+
+	/* 32 bits of CR3 cannot tell that memory is encrypted. */
+	umbra_vendor->set_root(vcpu, umbra_tables_long(vcpu) ? __sme_set(root) : root);
 	umbra_vendor->flush_tlb(vcpu);
 	umbra_stat_inc(vcpu, flushes_local);
 	vcpu->mmu->loaded = true;
@@ -81,7 +109,19 @@ void umbra_use_root(struct umbra_vcpu *vcpu, const u64 *table)
 int umbra_tables_vcpu_create(struct umbra_vcpu *vcpu)
 {
 	vcpu->mmu->pdpt = (u64 *)__get_free_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | GFP_DMA32);
-	return vcpu->mmu->pdpt ? 0 : -ENOMEM;
+	if (!vcpu->mmu->pdpt)
+		return -ENOMEM;
+	if (!set_memory_decrypted((unsigned long)vcpu->mmu->pdpt, 1))
+		return 0;
+	/* What state the page is in is not known: it is lost. */
+	vcpu->mmu->pdpt = NULL;
+	return -ENOMEM;
+}
+
+void umbra_tables_vcpu_destroy(struct umbra_vcpu *vcpu)
+{
+	if (!set_memory_encrypted((unsigned long)vcpu->mmu->pdpt, 1))
+		free_page((unsigned long)vcpu->mmu->pdpt);
 }
 
 bool umbra_tables_stocked(const struct umbra_vcpu *vcpu)

@@ -328,7 +328,7 @@ static void vtlb_vcpu_destroy(struct umbra_vcpu *vcpu)
 
 	umbra_tables_locked(vcpu, 0, work_unload);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
-	free_page((unsigned long)vcpu->mmu->pdpt);
+	umbra_tables_vcpu_destroy(vcpu);
 }
 
 const struct umbra_mmu_ops umbra_vtlb_ops = {

@@ -163,9 +163,27 @@ bool umbra_trace_give_up(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t 
 			 struct umbra_tlb *tlb)
 {
 	lockdep_assert_held(&vm->mmu->lock);
-	if ((slot->flags & KVM_MEM_READONLY) || !page_kinds(vm, slot, gfn))
+	return !(slot->flags & KVM_MEM_READONLY) && yield_all(vm, gfn, true, tlb);
+}
+
+bool umbra_trace_end_all(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
+			 struct umbra_tlb *tlb)
+{
+	struct hlist_head todo = HLIST_HEAD_INIT, *bucket = bucket_of(vm, gfn);
+	struct umbra_trace *trace;
+
+	lockdep_assert_held(&vm->mmu->lock);
+	if (slot->flags & KVM_MEM_READONLY)
 		return false;
-	return yield_all(vm, gfn, true, tlb);
+	hlist_move_list(bucket, &todo);
+	while (!hlist_empty(&todo)) {
+		trace = hlist_entry(todo.first, struct umbra_trace, node);
+		hlist_del_init(&trace->node);
+		hlist_add_head(&trace->node, bucket);
+		if (trace->gfn == gfn && trace->owner->end)
+			trace->owner->end(vm, trace, tlb);
+	}
+	return !(page_kinds(vm, slot, gfn) & UMBRA_TRACE_WRITE);
 }
 
 static void tell_one(struct umbra_trace *trace, const struct umbra_traced *a,
@@ -208,12 +226,11 @@ void umbra_trace_slot(struct umbra_vm *vm, struct umbra_memslot *slot)
 	struct umbra_trace *trace;
 	int i;
 
-	spin_lock(&vm->mmu->lock);
+	lockdep_assert_held(&vm->mmu->lock);
 	for (i = 0; i < 1 << UMBRA_TRACE_HASH_BITS; i++)
 		hlist_for_each_entry(trace, &vm->mmu->traces.bucket[i], node)
 			if (umbra_slot_has(slot, trace->gfn))
 				umbra_region(slot, trace->gfn)->traced++;
-	spin_unlock(&vm->mmu->lock);
 }
 
 bool umbra_trace_near(const struct umbra_memslot *slot, gfn_t gfn)

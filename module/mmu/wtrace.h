@@ -51,6 +51,7 @@ struct umbra_traced {
  * @after: a write has happened; memory has the new value
  * @access: a read or a fetch is about to happen
  * @may_yield: would the owner let go of the page, for the guest to write freely?
+ * @end: do without the page if possible: remove the trace
  * @yield: let go: remove the trace or want nothing. Without it no write of the
  *	guest's own is ever allowed
  */
@@ -61,6 +62,7 @@ struct umbra_tracer {
 		      struct umbra_tlb *tlb);
 	void (*access)(struct umbra_trace *trace, const struct umbra_traced *a,
 		       struct umbra_tlb *tlb);
+	void (*end)(struct umbra_vm *vm, struct umbra_trace *trace, struct umbra_tlb *tlb);
 	bool (*may_yield)(const struct umbra_trace *trace);
 	void (*yield)(struct umbra_vm *vm, struct umbra_trace *trace, struct umbra_tlb *tlb);
 };
@@ -112,8 +114,15 @@ int umbra_trace_level(struct umbra_memslot *slot, gfn_t gfn, int level);
 bool umbra_trace_yield(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
 		       struct umbra_tlb *tlb);
 
-/* As umbra_trace_yield(), but owners must let go if they can at all; false without any. */
+/*
+ * As umbra_trace_yield(), but owners must let go if they can at all. True also when
+ * nobody traces the page (any more).
+ */
 bool umbra_trace_give_up(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
+			 struct umbra_tlb *tlb);
+
+/* Owners that can do without the page drop their traces of it; true when none is left. */
+bool umbra_trace_end_all(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
 			 struct umbra_tlb *tlb);
 
 enum umbra_trace_when {
@@ -126,7 +135,7 @@ enum umbra_trace_when {
 void umbra_trace_tell(struct umbra_vm *vm, const struct umbra_traced *a,
 		      enum umbra_trace_when when, struct umbra_tlb *tlb);
 
-/* A new slot: traces that exist at its frames count in it. Takes the lock. */
+/* A slot appears: traces that exist at its frames count in it. */
 void umbra_trace_slot(struct umbra_vm *vm, struct umbra_memslot *slot);
 /* Whether any page in the 2 MiB around @gfn is traced: a hint without the lock. */
 bool umbra_trace_near(const struct umbra_memslot *slot, gfn_t gfn);
