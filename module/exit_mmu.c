@@ -83,6 +83,13 @@ static int act(struct umbra_vcpu *vcpu, int verdict, gpa_t gpa, bool atomic)
 	}
 }
 
+/**
+ * umbra_exit_fault() - second-level fault (UMBRA_EXIT_FAULT)
+ * @vcpu: virtual processor, mutex held, SRCU read section held
+ * @atomic: do not sleep
+ *
+ * Return: UMBRA_CONTINUE, UMBRA_TO_USER, UMBRA_SLOW (only when @atomic), or -errno.
+ */
 int umbra_exit_fault(struct umbra_vcpu *vcpu, bool atomic)
 {
 	gpa_t gpa = vcpu->exit.fault.gpa;
@@ -124,6 +131,13 @@ static bool fills_memory(struct umbra_vcpu *vcpu)
 	return op == 0xaa || op == 0xab || op == 0xa4 || op == 0xa5;
 }
 
+/**
+ * umbra_exit_page_fault() - #PF on tables of Umbra's own: the guest's fault or not?
+ * @vcpu: virtual processor, mutex held, SRCU read section held
+ * @atomic: do not sleep
+ *
+ * Return: as umbra_exit_fault().
+ */
 int umbra_exit_page_fault(struct umbra_vcpu *vcpu, bool atomic)
 {
 	struct umbra_walk w = { .gpa = UMBRA_INVALID_GPA };
@@ -283,9 +297,14 @@ static int mov_cr_atomic(struct umbra_vcpu *vcpu)
 	return step(vcpu, len);
 }
 
-/*
+/**
+ * umbra_exit_cr() - access to a control register (UMBRA_EXIT_CR)
+ * @vcpu: virtual processor, mutex held, SRCU read section held
+ * @atomic: do not sleep
+ *
  * The processor has checked the privilege. Values that are refused, and what is
  * no MOV or CLTS, are the emulator's.
+ * Return: as umbra_exit_fault().
  */
 int umbra_exit_cr(struct umbra_vcpu *vcpu, bool atomic)
 {
@@ -325,6 +344,13 @@ static bool find_invlpg(struct umbra_vcpu *vcpu, gva_t *gva, u8 *len)
 	return true;
 }
 
+/**
+ * umbra_exit_invlpg() - INVLPG (UMBRA_EXIT_INVLPG)
+ * @vcpu: virtual processor, mutex held, SRCU read section held
+ * @atomic: do not sleep
+ *
+ * Return: as umbra_exit_fault().
+ */
 int umbra_exit_invlpg(struct umbra_vcpu *vcpu, bool atomic)
 {
 	gva_t gva;

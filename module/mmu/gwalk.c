@@ -51,7 +51,7 @@ static u64 pdpte_as_written(const struct umbra_vcpu *vcpu, u64 e)
 	return pdptes_in_memory(vcpu) ? e & ~(u64)X86_ACCESSED : e;
 }
 
-static int read_slot_entry(const struct umbra_memslot *slot, gpa_t gpa, bool wide, u64 *e)
+int umbra_slot_gpte(const struct umbra_memslot *slot, gpa_t gpa, bool wide, u64 *e)
 {
 	unsigned long hva = umbra_slot_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa);
 	u32 narrow = 0;
@@ -68,7 +68,7 @@ int umbra_gpte_read(struct umbra_vm *vm, gpa_t gpa, bool wide, u64 *e)
 {
 	const struct umbra_memslot *slot = umbra_gfn_to_slot(vm, gpa_to_gfn(gpa));
 
-	return slot ? read_slot_entry(slot, gpa, wide, e) : -EFAULT;
+	return slot ? umbra_slot_gpte(slot, gpa, wide, e) : -EFAULT;
 }
 
 /* Read one entry; -EFAULT when there is no memory or it is not there now. */
@@ -81,7 +81,7 @@ static int read_entry(struct umbra_gwalk *walk, int level, gpa_t gpa)
 	walk->gpa[level] = gpa;
 	if (slot->flags & KVM_MEM_READONLY)
 		walk->rom |= BIT(level);
-	walk->host_fault = read_slot_entry(slot, gpa, walk->mode.wide, &walk->entry[level]);
+	walk->host_fault = umbra_slot_gpte(slot, gpa, walk->mode.wide, &walk->entry[level]);
 	return walk->host_fault ? -EFAULT : 0;
 }
 
@@ -92,18 +92,16 @@ static void check_gbpages(struct umbra_gwalk *walk, u64 e, int level)
 		walk->mode.gbpages = umbra_cpuid_has(walk->vcpu, X86_FEATURE_GBPAGES);
 }
 
-/* Error code bits that depend on the access alone. */
-static u32 access_error(const struct umbra_gwalk *walk)
+u32 umbra_access_error(const struct umbra_vcpu *vcpu, u32 access)
 {
-	const struct umbra_vcpu *vcpu = walk->vcpu;
 	bool nx = (vcpu->cr4 & X86_CR4_PAE) && (vcpu->efer & EFER_NX);
 	u32 error = 0;
 
-	if (walk->access & UMBRA_ACC_WRITE)
+	if (access & UMBRA_ACC_WRITE)
 		error |= PFERR_WRITE;
-	if (walk->access & UMBRA_ACC_USER)
+	if (access & UMBRA_ACC_USER)
 		error |= PFERR_USER;
-	if ((walk->access & UMBRA_ACC_EXEC) && (nx || (vcpu->cr4 & X86_CR4_SMEP)))
+	if ((access & UMBRA_ACC_EXEC) && (nx || (vcpu->cr4 & X86_CR4_SMEP)))
 		error |= PFERR_FETCH;
 	return error;
 }
@@ -270,7 +268,7 @@ static int walk_once(struct umbra_gwalk *walk, bool set_ad, struct umbra_walk *w
 	ret = descend(walk, w);
 	if (ret) {
 		w->gpa = UMBRA_INVALID_GPA;
-		w->error |= access_error(walk);
+		w->error |= umbra_access_error(walk->vcpu, walk->access);
 		return ret;
 	}
 	ret = set_ad ? set_accessed_dirty(walk) : 0;

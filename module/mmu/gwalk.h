@@ -43,6 +43,8 @@ struct umbra_gwalk {
 	bool host_fault;
 };
 
+/* Bits of a #PF error code that depend on the access alone. */
+u32 umbra_access_error(const struct umbra_vcpu *vcpu, u32 access);
 /* The paging mode that the vCPU's registers select. */
 void umbra_guest_mode(struct umbra_vcpu *vcpu, struct x86_mode *mode);
 /*
@@ -57,5 +59,7 @@ int umbra_gwalk(struct umbra_gwalk *walk, bool set_ad, struct umbra_walk *w);
  * page faults are disabled.
  */
 int umbra_gpte_read(struct umbra_vm *vm, gpa_t gpa, bool wide, u64 *e);
+/* The same for those who know the slot. */
+int umbra_slot_gpte(const struct umbra_memslot *slot, gpa_t gpa, bool wide, u64 *e);
 
 #endif

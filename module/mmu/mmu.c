@@ -231,31 +231,50 @@ static int fault_map(struct umbra_fault *fault, unsigned long seq, bool *mapped)
 	return verdict;
 }
 
+int umbra_fault_peek(struct umbra_fault *fault)
+{
+	struct umbra_vm *vm = fault->vcpu->vm;
+
+	lockdep_assert_held(&vm->mmu->lock);
+	fault->slot = umbra_gfn_to_slot(vm, fault->gfn);
+	if (!fault->slot || vm->mmu->inval_count)
+		return -EAGAIN;
+	if (umbra_fault_writes(fault) && (fault->slot->flags & KVM_MEM_READONLY))
+		return -EAGAIN;
+	if (!umbra_frame_peek(vm, umbra_slot_hva(fault->slot, fault->gfn),
+			      umbra_fault_writes(fault), &fault->frame))
+		return -EAGAIN;
+	fault_decide(fault);
+	return UMBRA_MMU_RETRY;
+}
+
 /*
  * Most often the host maps the frame already as it is wanted: then look at that
  * with the lock held, and no reference is needed. -EAGAIN: find it the long way.
  */
-static int fault_peek(struct umbra_fault *fault)
+static int map_peeked(struct umbra_fault *fault, struct umbra_tlb *tlb)
+{
+	int ret = umbra_fault_peek(fault);
+
+	return ret == UMBRA_MMU_RETRY ? fault->vcpu->vm->mmu->ops->map(fault, tlb) : ret;
+}
+
+static int fault_locked(struct umbra_fault *fault,
+			int (*work)(struct umbra_fault *fault, struct umbra_tlb *tlb))
 {
 	struct umbra_vm *vm = fault->vcpu->vm;
-	struct umbra_mmu *mmu = vm->mmu;
 	struct umbra_tlb tlb;
-	int verdict = -EAGAIN;
+	int ret;
 
 	umbra_tlb_begin(&tlb, vm);
 	pagefault_disable();
-	spin_lock(&mmu->lock);
-	if (!mmu->inval_count &&
-	    umbra_frame_peek(vm, umbra_slot_hva(fault->slot, fault->gfn),
-			     umbra_fault_writes(fault), &fault->frame)) {
-		fault_decide(fault);
-		verdict = mmu->ops->map(fault, &tlb);
-		umbra_tlb_flush(&tlb);
-	}
-	spin_unlock(&mmu->lock);
+	spin_lock(&vm->mmu->lock);
+	ret = work(fault, &tlb);
+	umbra_tlb_flush(&tlb);
+	spin_unlock(&vm->mmu->lock);
 	pagefault_enable();
 	umbra_tlb_end(&tlb);
-	return verdict;
+	return ret;
 }
 
 static int fault_resolve(struct umbra_fault *fault, bool atomic)
@@ -298,7 +317,7 @@ static int fault_serve(struct umbra_fault *fault, bool atomic)
 		if (ops->stock(vcpu))
 			return -ENOMEM;
 	}
-	ret = fault_peek(fault);
+	ret = fault_locked(fault, map_peeked);
 	return ret == -EAGAIN ? fault_resolve(fault, atomic) : ret;
 }
 
@@ -349,6 +368,24 @@ static int fault_walk(struct umbra_gwalk *walk, bool atomic, struct umbra_walk *
 	return walk->host_fault ? -EFAULT : UMBRA_MMU_MMIO;
 }
 
+static int fault_fast(struct umbra_fault *fault, struct umbra_walk *w)
+{
+	const struct umbra_mmu_ops *ops = fault->vcpu->vm->mmu->ops;
+	int ret;
+
+	if (!ops->fast || !ops->stocked(fault->vcpu))
+		return -EAGAIN;
+	ret = fault_locked(fault, ops->fast);
+	if (ret == -EAGAIN)
+		return ret;
+	*w = (struct umbra_walk){
+		.gpa = gfn_to_gpa(fault->gfn) | offset_in_page(fault->gva),
+		.error = umbra_access_error(fault->vcpu, fault->access),
+		.level = 1,
+	};
+	return ret;
+}
+
 /**
  * umbra_mmu_page_fault() - serve a page fault in a mode without nested tables
  * @vcpu: who faulted; its thread, SRCU read section held, interrupts on
@@ -370,13 +407,18 @@ int umbra_mmu_page_fault(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool at
 		.gva = gva,
 		.walk = &walk,
 	};
-	int ret = fault_walk(&walk, atomic, w);
+	int ret = fault_fast(&fault, w);
 
+	if (ret == -EAGAIN)
+		ret = fault_walk(&walk, atomic, w);
+	else
+		goto count;
 	if (ret == UMBRA_MMU_RETRY) {
 		walk.level = w->level;
 		fault.gfn = gpa_to_gfn(w->gpa);
 		ret = fault_serve(&fault, atomic);
 	}
+count:
 	if (ret == UMBRA_MMU_INJECT)
 		umbra_stat_inc(vcpu, faults_true);
 	else if (ret == UMBRA_MMU_RETRY)

@@ -10,6 +10,7 @@
 #define UMBRA_MMU_INTERNAL_H
 
 #include "fmt.h"
+#include "fmt_x86.h"
 #include "mmu.h"
 #include "mmu_env.h"
 #include "pt_page.h"
@@ -67,6 +68,9 @@ struct umbra_fault {
  *	read section held; 0 or -ENOMEM
  * @stocked: may @map be called without sleeping before?
  * @stock: make it so; sleeps; 0 or -ENOMEM
+ * @fast: try to serve a page fault without a walk of the guest's tables, before
+ *	@map; the cache is stocked; lock held, page faults disabled; a verdict, or
+ *	-EAGAIN with nothing changed; NULL where there is no such way
  * @map: install a translation; the cache is stocked; lock held, page faults
  *	disabled; a verdict
  * @new_cr3: CR3 was written; atomic
@@ -95,6 +99,7 @@ struct umbra_mmu_ops {
 	int (*load)(struct umbra_vcpu *vcpu);
 	bool (*stocked)(const struct umbra_vcpu *vcpu);
 	int (*stock)(struct umbra_vcpu *vcpu);
+	int (*fast)(struct umbra_fault *fault, struct umbra_tlb *tlb);
 	int (*map)(struct umbra_fault *fault, struct umbra_tlb *tlb);
 	void (*new_cr3)(struct umbra_vcpu *vcpu, bool noflush);
 	void (*invlpg)(struct umbra_vcpu *vcpu, gva_t gva);
@@ -133,6 +138,7 @@ struct umbra_mmu {
  * @stock: (r) what else a fault may need; not with nested tables
  * @role: (r) role of the root for the registers as they are; its level tells
  *	what hangs in @root
+ * @mode: (r) the guest's paging mode for the same registers
  * @root: (l) top tables: one in long mode, else one for each GiB, or NULL
  * @pdpt: (c) page directory pointers for guests outside long mode, below 4 GiB
  * @loaded: (r) @root belongs to the registers as they are
@@ -146,6 +152,7 @@ struct umbra_mmu_vcpu {
 	struct umbra_pt_cache cache;
 	struct umbra_stock stock;
 	union umbra_role role;
+	struct x86_mode mode;
 	struct umbra_sp *root[4];
 	u64 *pdpt;
 	bool loaded;
@@ -168,6 +175,11 @@ int umbra_slot_level(const struct umbra_memslot *slot, gfn_t gfn);
  * RETRY: go on; EMULATE. Lock held, before anything is installed.
  */
 int umbra_fault_traces(struct umbra_fault *fault, struct umbra_tlb *tlb);
+/*
+ * Find slot and frame of @fault's gfn by what the host has mapped already. RETRY:
+ * found, level and write right set; -EAGAIN. Lock held.
+ */
+int umbra_fault_peek(struct umbra_fault *fault);
 
 /*
  * tables.c: what the modes without nested tables share.

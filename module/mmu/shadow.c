@@ -102,6 +102,7 @@ static void load_locked(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
 	drop_roots(vcpu, tlb);
 	resync(vcpu, tlb);
 	vcpu->mmu->role = umbra_root_role(vcpu);
+	umbra_guest_mode(vcpu, &vcpu->mmu->mode);
 	if (!umbra_tables_long(vcpu)) {
 		find_directories(vcpu, tlb);
 		umbra_use_root(vcpu, vcpu->mmu->pdpt);
@@ -109,6 +110,8 @@ static void load_locked(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
 	}
 	shadow_make_room(vcpu->vm, tlb);
 	sp = shadow_get(vcpu, long_root_gfn(vcpu), vcpu->mmu->role, tlb);
+	if (!sp->nr)
+		shadow_fill_root(vcpu, sp, tlb);
 	put_root(vcpu, 0, sp);
 	umbra_use_root(vcpu, sp->spt);
 }
@@ -192,7 +195,7 @@ static void work_invlpg(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tl
 		unsigned int index = spte_index(gva, sp->role.level);
 		u64 spte;
 
-		if (sp->stale || sp->role.level <= 2)
+		if (sp->stale || spte_leaf(sp->spt[index], sp->role.level))
 			shadow_sync_entry(vcpu, sp, index, tlb);
 		/* The other half of a page of 4 MiB. */
 		if (sp->role.levels == 2 && sp->role.level == 2)
@@ -253,8 +256,8 @@ static struct umbra_sp *next_table(const struct umbra_fault *fault, const struct
 	    spte_leaf(spte, sp->role.level))
 		return NULL;
 	child = umbra_sp_linked(spte);
-	if (child->gfn != shadow_entry_gfn(sp, index, e) ||
-	    child->role.word != shadow_child_role(sp, index, e).word)
+	if (child->gfn != shadow_entry_gfn(&fault->walk->mode, sp, index, e) ||
+	    child->role.word != shadow_child_role(&fault->walk->mode, sp, index, e).word)
 		return NULL;
 	return child;
 }
@@ -264,8 +267,8 @@ static struct umbra_sp *descend(struct umbra_fault *fault, struct umbra_sp *sp,
 				unsigned int index, struct umbra_tlb *tlb)
 {
 	u64 e = fault->walk->entry[sp->role.level], spte = sp->spt[index];
-	union umbra_role role = shadow_child_role(sp, index, e);
-	gfn_t gfn = shadow_entry_gfn(sp, index, e);
+	union umbra_role role = shadow_child_role(&fault->walk->mode, sp, index, e);
+	gfn_t gfn = shadow_entry_gfn(&fault->walk->mode, sp, index, e);
 	struct umbra_sp *child;
 
 	if (spte_present(spte)) {
@@ -284,7 +287,7 @@ static bool at_large(const struct umbra_fault *fault, const struct umbra_sp *sp)
 {
 	if (sp->role.level != 2)
 		return false;
-	return sp->role.direct || shadow_entry_large(sp, fault->walk->entry[2]);
+	return sp->role.direct || shadow_entry_large(&fault->walk->mode, sp, fault->walk->entry[2]);
 }
 
 static int set_leaf(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
@@ -309,6 +312,100 @@ static int set_leaf(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int
 			  fault->gfn & ~(umbra_level_pages(sp->role.level) - 1), tlb);
 	if (sp->role.level == 1)
 		shadow_fill_around(fault, sp, index, tlb);
+	return UMBRA_MMU_RETRY;
+}
+
+/*
+ * Upper tables that are linked stand for guest entries that allow what their role
+ * says, accessed bits set: of those in step only the lowest is to be read. NULL:
+ * there is no such way down.
+ */
+static struct umbra_sp *lowest_table(struct umbra_vcpu *vcpu, gva_t gva)
+{
+	struct umbra_sp *sp = root_for(vcpu, gva);
+
+	while (sp && !sp->dead && sp->role.level > 1) {
+		unsigned int index = spte_index(gva, sp->role.level);
+		u64 spte = sp->spt[index];
+
+		if (!spte_present(spte) || spte_leaf(spte, sp->role.level))
+			return NULL;
+		if (sp->stale && !shadow_entry_fits(vcpu, sp, index))
+			return NULL;
+		sp->touched = true;
+		sp->writes = 0;
+		sp = umbra_sp_linked(spte);
+	}
+	return sp && !sp->dead ? sp : NULL;
+}
+
+/* Cases without any doubt; the walk decides the others. */
+static bool plainly_allowed(const struct umbra_fault *fault, u8 rights, bool pke)
+{
+	bool user = fault->access & UMBRA_ACC_USER;
+
+	if (!(rights & UMBRA_RIGHT_U) == user || (user && pke))
+		return false;
+	if ((fault->access & UMBRA_ACC_EXEC) && !(rights & UMBRA_RIGHT_X))
+		return false;
+	return !umbra_fault_writes(fault) || (rights & UMBRA_RIGHT_W);
+}
+
+/* Frame and rights by @sp's entry @index; INJECT, RETRY to go on, or -EAGAIN. */
+static int fast_entry(struct umbra_fault *fault, const struct umbra_sp *sp, unsigned int index,
+		      u8 *rights)
+{
+	const struct x86_mode *mode = &fault->vcpu->mmu->mode;
+	u64 e;
+
+	*rights = sp->role.rights;
+	if (sp->role.direct) {
+		fault->gfn = umbra_sp_gfn(sp, index);
+	} else {
+		if (umbra_gpte_read(fault->vcpu->vm, shadow_entry_gpa(sp, index), mode->wide, &e))
+			return -EAGAIN;
+		if (!x86_present(e))
+			return UMBRA_MMU_INJECT;
+		if (!shadow_entry_counts(mode, sp, e))
+			return -EAGAIN;
+		fault->gfn = shadow_entry_gfn(mode, sp, index, e);
+		*rights &= shadow_entry_rights(e);
+		if (!x86_dirty(e))
+			*rights &= ~UMBRA_RIGHT_W;
+	}
+	return plainly_allowed(fault, *rights, sp->role.pke) ? UMBRA_MMU_RETRY : -EAGAIN;
+}
+
+static int shadow_fast(struct umbra_fault *fault, struct umbra_tlb *tlb)
+{
+	struct umbra_vcpu *vcpu = fault->vcpu;
+	struct umbra_sp *sp;
+	unsigned int index;
+	u8 rights;
+	int r;
+
+	lockdep_assert_held(&vcpu->vm->mmu->lock);
+	if (!vcpu->mmu->loaded)
+		return -EAGAIN;
+	sp = lowest_table(vcpu, fault->gva);
+	if (!sp)
+		return -EAGAIN;
+	index = spte_index(fault->gva, 1);
+	r = fast_entry(fault, sp, index, &rights);
+	if (r == UMBRA_MMU_RETRY)
+		r = umbra_fault_peek(fault);
+	if (r != UMBRA_MMU_RETRY)
+		return r;
+	fault->level = 1;
+	r = umbra_fault_traces(fault, tlb);
+	if (r != UMBRA_MMU_RETRY)
+		return r;
+	if (!fault->writable)
+		rights &= ~UMBRA_RIGHT_W;
+	umbra_sp_set_leaf(vcpu, sp, index,
+			  spte_make_leaf(pfn_to_hpa(fault->frame.pfn), 1, rights), fault->slot,
+			  fault->gfn, tlb);
+	shadow_fill_around(fault, sp, index, tlb);
 	return UMBRA_MMU_RETRY;
 }
 
@@ -427,6 +524,7 @@ const struct umbra_mmu_ops umbra_shadow_ops = {
 	.load = shadow_load,
 	.stocked = umbra_tables_stocked,
 	.stock = umbra_tables_stock,
+	.fast = shadow_fast,
 	.map = shadow_map,
 	.new_cr3 = shadow_new_cr3,
 	.invlpg = shadow_invlpg,

@@ -9,8 +9,8 @@
 #include "gwalk.h"
 #include "mmu_internal.h"
 
-/* Traced writes of a table, with no fault coming through between, that end it. */
-#define SHADOW_FLOOD		3
+/* Traced writes of a table, with no fault coming through between, that let it go. */
+#define SHADOW_FLOOD		2
 /* Stale tables per VM: each costs time at every change of CR3. */
 #define SHADOW_MAX_UNSYNC	256
 
@@ -54,18 +54,28 @@ void shadow_shrink_exit(void);
 void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
 			struct umbra_tlb *tlb);
 
-/* shadow_sync.c: what guest entry @e, at @index of @sp, leads to: a frame or a table. */
-gfn_t shadow_entry_gfn(const struct umbra_sp *sp, unsigned int index, u64 e);
+/* A new root: link the tables that exist already; most are the guest kernel's. */
+void shadow_fill_root(struct umbra_vcpu *vcpu, struct umbra_sp *root, struct umbra_tlb *tlb);
+
+/*
+ * shadow_sync.c: what guest entry @e, at @index of @sp, leads to: a frame or a table.
+ * @mode is the guest's paging mode, and that of @sp's role.
+ */
+gfn_t shadow_entry_gfn(const struct x86_mode *mode, const struct umbra_sp *sp,
+		       unsigned int index, u64 e);
 /* Role of the table that hangs below @sp at @index for guest entry @e. */
-union umbra_role shadow_child_role(const struct umbra_sp *sp, unsigned int index, u64 e);
+union umbra_role shadow_child_role(const struct x86_mode *mode, const struct umbra_sp *sp,
+				   unsigned int index, u64 e);
 /* Is guest entry @e at @sp's level a large page? */
-bool shadow_entry_large(const struct umbra_sp *sp, u64 e);
+bool shadow_entry_large(const struct x86_mode *mode, const struct umbra_sp *sp, u64 e);
+/* Would the processor use @e in @sp's table, without setting its accessed bit? */
+bool shadow_entry_counts(const struct x86_mode *mode, const struct umbra_sp *sp, u64 e);
 /* Rights that guest entry @e leaves of all. */
 u8 shadow_entry_rights(u64 e);
 /* Where the guest entry of @sp's entry @index is. */
 gpa_t shadow_entry_gpa(const struct umbra_sp *sp, unsigned int index);
-/* Would the processor use @e in @sp's table, without setting its accessed bit? */
-bool shadow_entry_counts(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, u64 e);
+/* Does the guest's table, as it is now, say what @sp's entry @index does? */
+bool shadow_entry_fits(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, unsigned int index);
 /* Drop the entry unless the guest's table still says the same. */
 void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
 		       struct umbra_tlb *tlb);

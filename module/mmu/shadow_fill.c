@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Filling shadow entries near one that a fault filled, while everything needed
- * is at hand: each saves a fault if it is used. Only what the guest's tables and
+ * Filling shadow entries ahead of use, near one that a fault filled or in a new
+ * root, while everything needed is at hand: each saves a fault if it is used. Only what the guest's tables and
  * the host allow without any change to either: no accessed or dirty bit is set,
  * no page is faulted in, no trace yields.
  */
@@ -121,6 +121,7 @@ static void fill_group(const struct umbra_fault *fault, struct umbra_sp *sp, uns
 		       struct umbra_tlb *tlb)
 {
 	unsigned int i, first = index & ~(FILL_GROUP - 1);
+	const struct x86_mode *mode = &fault->vcpu->mmu->mode;
 	struct fill f = { .fault = fault, .sp = sp };
 	u64 entry[FILL_GROUP];
 
@@ -130,9 +131,9 @@ static void fill_group(const struct umbra_fault *fault, struct umbra_sp *sp, uns
 		u64 e = entry[i];
 
 		f.index = first + i;
-		if (test_bit(f.index, sp->used) || !shadow_entry_counts(fault->vcpu, sp, e))
+		if (test_bit(f.index, sp->used) || !shadow_entry_counts(mode, sp, e))
 			continue;
-		f.gfn = shadow_entry_gfn(sp, f.index, e);
+		f.gfn = shadow_entry_gfn(mode, sp, f.index, e);
 		f.rights = sp->role.rights & shadow_entry_rights(e);
 		if (!x86_dirty(e))
 			f.rights &= ~UMBRA_RIGHT_W;
@@ -154,4 +155,31 @@ void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned
 		fill_direct(fault, sp, index, tlb);
 	else
 		fill_group(fault, sp, index, tlb);
+}
+
+/*
+ * The upper half of the address space is the guest kernel's, the same in all of
+ * its roots. Accessed bits are set already where another root leads there.
+ */
+void shadow_fill_root(struct umbra_vcpu *vcpu, struct umbra_sp *root, struct umbra_tlb *tlb)
+{
+	const struct umbra_memslot *slot = umbra_gfn_to_slot(vcpu->vm, root->gfn);
+	const struct x86_mode *mode = &vcpu->mmu->mode;
+	struct umbra_sp *child;
+	unsigned int i;
+	u64 e;
+
+	for (i = UMBRA_FMT_ENTRIES / 2; slot && i < UMBRA_FMT_ENTRIES && stock_left(vcpu); i++) {
+		if (umbra_slot_gpte(slot, shadow_entry_gpa(root, i), mode->wide, &e))
+			return;
+		if (!shadow_entry_counts(mode, root, e) || shadow_entry_large(mode, root, e))
+			continue;
+		child = shadow_find(vcpu->vm, shadow_entry_gfn(mode, root, i, e),
+				    shadow_child_role(mode, root, i, e));
+		if (!child)
+			continue;
+		/* As in shadow_get(): it may have been out of reach at the last flush. */
+		shadow_sync_under(vcpu, child, tlb);
+		umbra_sp_link(vcpu, root, i, child);
+	}
 }

@@ -8,23 +8,9 @@
 #include "mmu_env.h"
 #include "shadow.h"
 
-/* The guest's paging mode as far as single entries of @sp's table are concerned. */
-static void mode_of(const struct umbra_sp *sp, struct x86_mode *mode)
+bool shadow_entry_large(const struct x86_mode *mode, const struct umbra_sp *sp, u64 e)
 {
-	*mode = (struct x86_mode){
-		.levels = sp->role.levels,
-		.wide = umbra_role_wide(sp->role),
-		.pse = sp->role.pse,
-		.gbpages = true,
-	};
-}
-
-bool shadow_entry_large(const struct umbra_sp *sp, u64 e)
-{
-	struct x86_mode mode;
-
-	mode_of(sp, &mode);
-	return sp->role.level > 1 && x86_leaf(&mode, e, sp->role.level);
+	return sp->role.level > 1 && x86_leaf(mode, e, sp->role.level);
 }
 
 u8 shadow_entry_rights(u64 e)
@@ -33,34 +19,35 @@ u8 shadow_entry_rights(u64 e)
 	       (x86_executable(e) ? UMBRA_RIGHT_X : 0);
 }
 
-gfn_t shadow_entry_gfn(const struct umbra_sp *sp, unsigned int index, u64 e)
+gfn_t shadow_entry_gfn(const struct x86_mode *mode, const struct umbra_sp *sp,
+		       unsigned int index, u64 e)
 {
-	struct x86_mode mode;
 	gfn_t gfn;
 
 	if (sp->role.direct)
 		return umbra_sp_gfn(sp, index);
-	mode_of(sp, &mode);
-	gfn = gpa_to_gfn(x86_addr(&mode, e, sp->role.level));
+	gfn = gpa_to_gfn(x86_addr(mode, e, sp->role.level));
 	/* A page of 4 MiB takes two entries. */
-	if (!mode.wide && sp->role.level == 2 && x86_leaf(&mode, e, 2))
+	if (!mode->wide && shadow_entry_large(mode, sp, e))
 		gfn += (index & 1) * UMBRA_FMT_ENTRIES;
 	return gfn;
 }
 
-union umbra_role shadow_child_role(const struct umbra_sp *sp, unsigned int index, u64 e)
+union umbra_role shadow_child_role(const struct x86_mode *mode, const struct umbra_sp *sp,
+				   unsigned int index, u64 e)
 {
 	union umbra_role role = sp->role;
-	bool large = shadow_entry_large(sp, e);
 
 	role.level--;
 	role.quadrant = 0;
 	if (sp->role.direct)
 		return role;
 	role.rights &= shadow_entry_rights(e);
-	if (large) {
+	if (shadow_entry_large(mode, sp, e)) {
 		role.direct = 1;
-		if (!x86_dirty(e))
+		/* Without it no right to write, and none that CR0.WP = 0 gives. */
+		role.clean = !x86_dirty(e);
+		if (role.clean)
 			role.rights &= ~UMBRA_RIGHT_W;
 		if (role.pke)
 			role.pkey = x86_pkey(e);
@@ -96,38 +83,64 @@ static bool leaf_fits(const struct umbra_sp *sp, u64 spte, u64 e)
 	return !sp->role.pke || !((spte ^ e) & SPTE_PKEY);
 }
 
-static bool link_fits(const struct umbra_sp *sp, unsigned int index, u64 spte, u64 e)
+static bool link_fits(const struct x86_mode *mode, const struct umbra_sp *sp,
+		      unsigned int index, u64 spte, u64 e)
 {
 	const struct umbra_sp *child = umbra_sp_linked(spte);
 
-	return child->gfn == shadow_entry_gfn(sp, index, e) &&
-	       child->role.word == shadow_child_role(sp, index, e).word;
+	return child->gfn == shadow_entry_gfn(mode, sp, index, e) &&
+	       child->role.word == shadow_child_role(mode, sp, index, e).word;
 }
 
-bool shadow_entry_counts(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, u64 e)
+bool shadow_entry_counts(const struct x86_mode *mode, const struct umbra_sp *sp, u64 e)
 {
-	struct x86_mode mode;
-
-	mode_of(sp, &mode);
-	mode.rsvd = x86_reserved_high(mode.levels, vcpu->cpuid.phys_bits, sp->role.nx);
-	mode.rsvd_4m = x86_reserved_4m(vcpu->cpuid.phys_bits);
-	return x86_present(e) && x86_accessed(e) && !x86_reserved(&mode, e, sp->role.level);
+	return x86_present(e) && x86_accessed(e) && !x86_reserved(mode, e, sp->role.level);
 }
 
-static bool entry_fits(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, unsigned int index)
+/*
+ * The guest's paging mode for entries of @sp's table, which may be of another than
+ * the vCPU is in now. 1 GiB pages count as offered: that they are not is found by
+ * the walk, before there is any entry.
+ */
+static void mode_of(const struct umbra_vcpu *vcpu, const struct umbra_sp *sp,
+		    struct x86_mode *mode)
 {
-	u64 spte = sp->spt[index], e;
+	u8 bits = vcpu->cpuid.phys_bits;
 
-	if (umbra_gpte_read(vcpu->vm, shadow_entry_gpa(sp, index), umbra_role_wide(sp->role), &e))
-		return false;
-	if (!shadow_entry_counts(vcpu, sp, e))
+	*mode = (struct x86_mode){
+		.levels = sp->role.levels,
+		.wide = umbra_role_wide(sp->role),
+		.pse = sp->role.pse,
+		.gbpages = true,
+		.rsvd = x86_reserved_high(sp->role.levels, bits, sp->role.nx),
+		.rsvd_4m = x86_reserved_4m(bits),
+	};
+}
+
+/* Is entry @index still what guest entry @e says? */
+static bool entry_fits(const struct x86_mode *mode, const struct umbra_sp *sp,
+		       unsigned int index, u64 e)
+{
+	u64 spte = sp->spt[index];
+
+	if (!shadow_entry_counts(mode, sp, e))
 		return false;
 	if (!spte_leaf(spte, sp->role.level))
-		return link_fits(sp, index, spte, e);
-	if (sp->role.level > 1 && !shadow_entry_large(sp, e))
+		return link_fits(mode, sp, index, spte, e);
+	if (sp->role.level > 1 && !shadow_entry_large(mode, sp, e))
 		return false;
-	return umbra_sp_gfn(sp, index) == shadow_entry_gfn(sp, index, e) &&
+	return umbra_sp_gfn(sp, index) == shadow_entry_gfn(mode, sp, index, e) &&
 	       leaf_fits(sp, spte, e);
+}
+
+bool shadow_entry_fits(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, unsigned int index)
+{
+	struct x86_mode mode;
+	u64 e;
+
+	mode_of(vcpu, sp, &mode);
+	return !umbra_gpte_read(vcpu->vm, shadow_entry_gpa(sp, index), mode.wide, &e) &&
+	       entry_fits(&mode, sp, index, e);
 }
 
 void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
@@ -135,21 +148,28 @@ void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned in
 {
 	if (sp->role.direct || !test_bit(index, sp->used))
 		return;
-	if (!entry_fits(vcpu, sp, index))
+	if (!shadow_entry_fits(vcpu, sp, index))
 		shadow_drop(vcpu->vm, sp, index, tlb);
 }
 
 /* Its writes are traced again: compare, and it is in step. */
 static void sync_one(struct umbra_vcpu *vcpu, struct umbra_sp *sp, struct umbra_tlb *tlb)
 {
+	const struct umbra_memslot *slot;
+	struct x86_mode mode;
 	unsigned int i;
+	u64 e;
 
 	sp->stale = false;
 	list_del_init(&sp->unsync);
 	vcpu->vm->mmu->spages.nr_unsync--;
 	umbra_vm_stat_inc(vcpu->vm, pages_synced);
+	mode_of(vcpu, sp, &mode);
+	slot = umbra_gfn_to_slot(vcpu->vm, sp->gfn);
 	for_each_set_bit(i, sp->used, UMBRA_FMT_ENTRIES)
-		shadow_sync_entry(vcpu, sp, i, tlb);
+		if (!slot || umbra_slot_gpte(slot, shadow_entry_gpa(sp, i), mode.wide, &e) ||
+		    !entry_fits(&mode, sp, i, e))
+			shadow_drop(vcpu->vm, sp, i, tlb);
 }
 
 /*
@@ -205,7 +225,7 @@ static struct umbra_sp *sp_of_trace(const struct umbra_trace *trace)
 	return container_of(trace, struct umbra_sp, trace);
 }
 
-/* Upper tables stay in step: what hangs below them is found by what they say. */
+/* Upper tables are written less, and looked at more: only when written again and again. */
 static bool may_let_go(const struct umbra_trace *trace)
 {
 	return sp_of_trace(trace)->role.level == 1;
@@ -256,7 +276,10 @@ static void entries_at(const struct umbra_sp *sp, unsigned int offset, unsigned 
 	*end = from < to ? (to - base) * scale : 0;
 }
 
-/* A table was written through the emulator. */
+/*
+ * A table was written through the emulator. Written again and again, with no
+ * fault coming through between, it is let go: it may be data by now.
+ */
 static void after(struct umbra_trace *trace, const struct umbra_traced *a, struct umbra_tlb *tlb)
 {
 	struct umbra_sp *sp = sp_of_trace(trace);
@@ -265,10 +288,10 @@ static void after(struct umbra_trace *trace, const struct umbra_traced *a, struc
 	entries_at(sp, offset_in_page(a->gpa), a->bytes, &i, &end);
 	for (; i < end; i++)
 		shadow_sync_entry(a->vcpu, sp, i, tlb);
-	if (sp->stale || sp->pins || ++sp->writes <= SHADOW_FLOOD)
+	if (sp->stale || ++sp->writes < SHADOW_FLOOD)
 		return;
 	umbra_vm_stat_inc(a->vcpu->vm, floods);
-	shadow_zap(a->vcpu->vm, sp, tlb);
+	let_go(a->vcpu->vm, trace, tlb);
 }
 
 const struct umbra_tracer shadow_tracer = {

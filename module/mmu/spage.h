@@ -32,6 +32,7 @@ struct umbra_tlb;
  * @smap: CR4.SMAP
  * @pke: CR4.PKE, long mode only
  * @nx: EFER.NX
+ * @clean: direct tables: the guest's large page has no dirty bit
  * @pkey: direct tables: protection key of the guest's large page
  */
 union umbra_role {
@@ -48,6 +49,7 @@ union umbra_role {
 		u32 smap : 1;
 		u32 pke : 1;
 		u32 nx : 1;
+		u32 clean : 1;
 		u32 pkey : 4;
 	};
 };
