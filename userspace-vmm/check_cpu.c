@@ -13,7 +13,6 @@
 
 #include "check_host.h"
 #include "cpu.h"
-#include "hypervisor.h"
 
 #define MSR_VM_CR			0xc0010114
 #define VM_CR_LOCK			BIT_ULL(3)
@@ -32,7 +31,7 @@ struct feature {
 };
 
 static const struct feature svm_features[] = {
-	{ "npt", 0, "nested page tables", "guests need them; no remedy on this CPU" },
+	{ "npt", 0, "nested page tables", "none needed: guests run on shadow page tables" },
 	{ "nrip-save", 3, "next RIP saved on exit", "none needed: instructions are decoded" },
 	{ "flush-by-asid", 6, "flush by ASID", "none needed: whole flushes are slower" },
 	{ "decode-assists", 7, "decode assists", "none needed: instructions are fetched" },
@@ -157,7 +156,7 @@ static void check_features(struct finding *f, const struct feature *list, unsign
 	}
 }
 
-static unsigned int check_optional(const char *device, struct finding *f)
+static unsigned int check_optional(struct finding *f)
 {
 	u64 value = 0;
 	bool known;
@@ -165,8 +164,6 @@ static unsigned int check_optional(const char *device, struct finding *f)
 	if (cpu_has_svm()) {
 		check_features(f, svm_features, ARRAY_SIZE(svm_features), cpu_cpuid(CPUID_SVM).edx,
 			       true);
-		/* KVM has shadow page tables for CPUs without nested ones. */
-		f[0].required = !hv_is_kvm(device);
 		return ARRAY_SIZE(svm_features);
 	}
 	if (cpu_has_vmx()) {
@@ -179,15 +176,14 @@ static unsigned int check_optional(const char *device, struct finding *f)
 
 /**
  * check_cpu() - Findings about CPU, firmware, outer hypervisor, CPU features.
- * @device: device node guests are to run on
  * @f: room for at least 10
  *
  * Return: number of findings.
  */
-unsigned int check_cpu(const char *device, struct finding *f)
+unsigned int check_cpu(struct finding *f)
 {
 	check_extension(&f[0]);
 	check_firmware(&f[1]);
 	check_outer(&f[2]);
-	return 3 + check_optional(device, &f[3]);
+	return 3 + check_optional(&f[3]);
 }

@@ -19,6 +19,7 @@
 #include "check_host.h"
 #include "cpu.h"
 #include "hypervisor.h"
+#include "mmu.h"
 
 #define MSR_EFER	0xc0000080
 #define EFER_SVME	BIT_ULL(12)
@@ -187,6 +188,24 @@ static void check_vm(int fd, struct finding *f)
 	hv_explain_vm(errno, f->remedy, sizeof(f->remedy));
 }
 
+/* KVM's mode is its module's, for all VMs, and not told here. */
+static void check_mmu(const char *device, int fd, struct finding *f)
+{
+	struct mmu_choice choice;
+	char text[64];
+
+	if (hv_is_kvm(device)) {
+		found(f, "mmu-modes", CHECK_UNKNOWN, "KVM has one for all VMs");
+	} else if (mmu_choice(fd, &choice)) {
+		found(f, "mmu-modes", CHECK_NO, "an older Umbra, with one mode for all VMs");
+		snprintf(f->remedy, sizeof(f->remedy), "install module and tool anew for --mmu");
+	} else {
+		mmu_list(&choice, text, sizeof(text));
+		found(f, "mmu-modes", CHECK_YES, "%s", text);
+	}
+	f->required = false;
+}
+
 static unsigned int skip(struct finding *f, const char *const *names, unsigned int n)
 {
 	unsigned int i;
@@ -207,10 +226,12 @@ static unsigned int check_device(const char *device, struct finding *f)
 	fd = check_permission(device, &f[n++]);
 	if (fd < 0)
 		return n + skip(f + n, names + 1, 2);
-	if (check_version(fd, &f[n++]))
+	if (check_version(fd, &f[n++])) {
 		check_vm(fd, &f[n++]);
-	else
+		check_mmu(device, fd, &f[n++]);
+	} else {
 		n += skip(f + n, names + 2, 1);
+	}
 	close(fd);
 	return n;
 }
@@ -226,7 +247,7 @@ unsigned int check_host(const char *device, struct finding findings[MAX_FINDINGS
 {
 	unsigned int n = 0;
 
-	n += check_cpu(device, findings + n);
+	n += check_cpu(findings + n);
 	check_rivals(device, &findings[n++]);
 	check_module(device, &findings[n++]);
 	n += check_device(device, findings + n);

@@ -34,6 +34,6 @@ struct finding {
 unsigned int check_host(const char *device, struct finding findings[MAX_FINDINGS]);
 void found(struct finding *f, const char *name, enum verdict verdict, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-unsigned int check_cpu(const char *device, struct finding *f);
+unsigned int check_cpu(struct finding *f);
 
 #endif

@@ -18,7 +18,9 @@
 #include "boot.h"
 #include "loader.h"
 #include "machine.h"
+#include "mmu.h"
 #include "report.h"
+#include "stats.h"
 #include "umbra.h"
 
 #define DEFAULT_RAM	MIB(64)
@@ -32,6 +34,8 @@ enum {
 	OPT_JSON = 'j',
 	OPT_MODE = 0x100,
 	OPT_LOAD,
+	OPT_MMU,
+	OPT_STATS,
 };
 
 struct run_options {
@@ -41,8 +45,19 @@ struct run_options {
 	unsigned int cpus;
 	double timeout;
 	bool json;
+	bool stats;
+	bool mmu_all;
+	u32 mmu;
 	struct load_options load;
 	char cmdline[2 * BOOT_CMDLINE_MAX];
+};
+
+/* One run, after it. */
+struct outcome {
+	u32 mmu;
+	int status;
+	struct counters counters;
+	struct json_object *json;
 };
 
 static const struct argp_option options[] = {
@@ -50,6 +65,8 @@ static const struct argp_option options[] = {
 	{ "mem", OPT_MEM, "SIZE", 0, "Guest memory, in MiB or with suffix K, M or G (64M)", 0 },
 	{ "cpus", OPT_CPUS, "N", 0, "Number of vCPUs (1)", 0 },
 	{ "timeout", OPT_TIMEOUT, "S", 0, "Give up after S seconds (never)", 0 },
+	{ "mmu", OPT_MMU, "MODE", 0, "MMU mode: nested, shadow or vtlb; all: one by one", 0 },
+	{ "stats", OPT_STATS, NULL, 0, "Print the hypervisor's counters (--mmu: always)", 0 },
 	{ "json", OPT_JSON, NULL, 0, "Report as JSON on stdout, console on stderr", 0 },
 	{ "mode", OPT_MODE, "MODE", 0, "Flat image: start in real, protected or long mode (real)",
 	  0 },
@@ -122,6 +139,15 @@ static void parse_mode(struct argp_state *state, struct run_options *o, const ch
 	argp_error(state, "--mode: real, protected or long");
 }
 
+static void parse_mmu(struct argp_state *state, struct run_options *o, const char *arg)
+{
+	o->mmu_all = !strcmp(arg, "all");
+	o->mmu = mmu_find(arg);
+	if (!o->mmu_all && !o->mmu)
+		argp_error(state, "--mmu: nested, shadow, vtlb or all");
+	o->stats = true;
+}
+
 static void take_guest(struct argp_state *state, struct run_options *o, const char *arg)
 {
 	size_t length = 0;
@@ -153,6 +179,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_TIMEOUT:
 		parse_timeout(state, o, arg);
+		return 0;
+	case OPT_MMU:
+		parse_mmu(state, o, arg);
+		return 0;
+	case OPT_STATS:
+		o->stats = true;
 		return 0;
 	case OPT_JSON:
 		o->json = true;
@@ -261,7 +293,7 @@ static bool raw_terminal(struct termios *saved)
 	return !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
-static int run_machine(struct machine *m, const struct run_options *o)
+static void run_machine(struct machine *m, const struct run_options *o)
 {
 	struct termios saved;
 	sigset_t waited;
@@ -277,31 +309,148 @@ static int run_machine(struct machine *m, const struct run_options *o)
 	if (raw)
 		tcsetattr(STDIN_FILENO, TCSANOW, &saved);
 	report_failure(m);
-	if (o->json && report_json(m))
-		return STATUS_HOST;
-	return m->status;
 }
 
-static int run_image(const struct run_options *o, const struct image *image)
+static void conclude(struct machine *m, const struct run_options *o, struct outcome *out)
 {
-	struct machine m = { 0 };
-	int status = STATUS_HOST;
+	out->status = m->status;
+	out->mmu = m->mmu_mode;
+	if (o->json)
+		out->json = report_run(m, o->stats);
+	else if (o->stats && stats_of_machine(m, &out->counters))
+		complain("%s keeps no counters", m->hv.path);
+}
 
+static void run_image(const struct run_options *o, const struct image *image, struct outcome *out)
+{
+	struct machine m = { .mmu_mode = out->mmu };
+	const char *refusal = NULL;
+
+	out->status = STATUS_HOST;
 	if (!machine_create(&m, o->device, o->ram_size, o->cpus)) {
 		m.boot = (struct boot_state){ image->mode, image->entry, image->multiboot,
 					      image->path, o->cmdline };
 		serial_init(&m.serial, STDIN_FILENO, o->json ? STDERR_FILENO : STDOUT_FILENO,
 			    o->json);
 		image_place(image, m.ram);
-		if (!boot_prepare(&m))
-			status = run_machine(&m, o);
-		else if (o->json)
-			report_json_refusal(status, "the guest could not be started");
+		if (!boot_prepare(&m)) {
+			run_machine(&m, o);
+			conclude(&m, o, out);
+		} else {
+			refusal = "the guest could not be started";
+		}
 		serial_destroy(&m.serial);
-	} else if (o->json) {
-		report_json_refusal(status, "the host cannot run guests");
+	} else {
+		refusal = "the host cannot run guests";
 	}
+	if (refusal && o->json)
+		out->json = report_refusal(out->status, refusal);
 	machine_destroy(&m);
+}
+
+/* The modes to run in, 0 for the default. Their number, or -1 after a message. */
+static int choose_modes(const struct run_options *o, u32 modes[MMU_MAX_MODES])
+{
+	struct mmu_choice choice;
+	struct hypervisor hv;
+	char offered[64];
+	int unknown;
+
+	modes[0] = o->mmu;
+	if (!o->mmu && !o->mmu_all)
+		return 1;
+	if (hv_open(&hv, o->device))
+		return -1;
+	unknown = mmu_choice(hv.fd, &choice);
+	hv_close(&hv);
+	if (unknown) {
+		complain("--mmu: %s has no MMU modes to choose from: %s", o->device,
+			 hv_is_kvm(o->device) ? "KVM has one for all VMs, set by its module" :
+			 "it is not Umbra, or too old");
+		return -1;
+	}
+	if (o->mmu_all) {
+		memcpy(modes, choice.modes, sizeof(choice.modes));
+		return choice.n;
+	}
+	if (mmu_offers(&choice, o->mmu))
+		return 1;
+	mmu_list(&choice, offered, sizeof(offered));
+	complain("--mmu %s: %s does not offer that on this host, but %s", mmu_name(o->mmu),
+		 o->device, offered);
+	return -1;
+}
+
+static void print_counters(const struct run_options *o, const struct outcome *outcomes,
+			   unsigned int n)
+{
+	struct counters columns[MMU_MAX_MODES];
+	const char *titles[MMU_MAX_MODES];
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		titles[i] = outcomes[i].mmu ? mmu_name(outcomes[i].mmu) : hv_module_name(o->device);
+		columns[i] = outcomes[i].counters;
+	}
+	if (columns[0].n)
+		stats_table(titles, columns, n);
+}
+
+/* The document of the runs; they are part of it then. */
+static int print_json(const struct run_options *o, const struct outcome *outcomes, unsigned int n,
+		      int status)
+{
+	struct json_object *runs[MMU_MAX_MODES];
+	unsigned int i;
+
+	if (!o->mmu_all)
+		return report_print(outcomes[0].json);
+	for (i = 0; i < n; i++)
+		runs[i] = outcomes[i].json;
+	return report_print(report_runs(status, runs, n));
+}
+
+/* Run in one mode after the other. The first status that is not 0 is that of all. */
+static int run_modes(const struct run_options *o, const struct image *image, const u32 *modes,
+		     unsigned int n)
+{
+	struct outcome outcomes[MMU_MAX_MODES] = { 0 };
+	unsigned int i, done = 0;
+	int status = 0;
+
+	while (done < n) {
+		struct outcome *out = &outcomes[done++];
+
+		out->mmu = modes[done - 1];
+		if (o->mmu_all)
+			complain("MMU mode %s:", mmu_name(out->mmu));
+		run_image(o, image, out);
+		if (!status)
+			status = out->status;
+		if (out->status == STATUS_SIGNAL || out->status == STATUS_HOST)
+			break;
+	}
+	for (i = 1; i < done; i++)
+		if (outcomes[i].status != outcomes[0].status)
+			complain("exit status %d in mode %s, %d in mode %s", outcomes[0].status,
+				 mmu_name(outcomes[0].mmu), outcomes[i].status,
+				 mmu_name(outcomes[i].mmu));
+	if (o->json) {
+		if (print_json(o, outcomes, done, status))
+			status = STATUS_HOST;
+	} else if (o->stats) {
+		print_counters(o, outcomes, done);
+	}
+	for (i = 0; i < done; i++)
+		stats_free(&outcomes[i].counters);
+	return status;
+}
+
+/* Nothing was run; a message has said why. */
+static int refuse(const struct run_options *o, int status, const char *detail)
+{
+	if (o->json)
+		report_print(report_refusal(status, detail));
 	return status;
 }
 
@@ -320,16 +469,23 @@ int cmd_run(int argc, char **argv)
 		.cpus = 1,
 		.load = { .mode = MODE_REAL, .address = LOAD_DEFAULT },
 	};
+	u32 modes[MMU_MAX_MODES];
 	struct image image;
 	int status = STATUS_IMAGE;
+	int n;
 
 	argp_err_exit_status = STATUS_USAGE;
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o))
 		return STATUS_USAGE;
-	if (!image_read(&image, o.guest, o.ram_size, &o.load))
-		status = run_image(&o, &image);
-	else if (o.json)
-		report_json_refusal(status, "the guest image was refused");
+	if (image_read(&image, o.guest, o.ram_size, &o.load)) {
+		refuse(&o, status, "the guest image was refused");
+	} else {
+		n = choose_modes(&o, modes);
+		if (n > 0)
+			status = run_modes(&o, &image, modes, n);
+		else
+			status = refuse(&o, STATUS_HOST, "the host cannot run guests");
+	}
 	image_free(&image);
 	return status;
 }

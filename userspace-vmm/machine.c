@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <linux/umbra.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "machine.h"
+#include "mmu.h"
 #include "umbra.h"
 #include "vcpu.h"
 
@@ -104,11 +106,24 @@ static int add_vcpus(struct machine *m, unsigned int cpus)
 	return 0;
 }
 
+/* A VM file, or -1 and errno. */
+static int open_vm(struct machine *m)
+{
+	struct umbra_create_vm args = { .mmu_mode = m->mmu_mode };
+	struct mmu_choice choice;
+
+	if (m->mmu_mode)
+		return ioctl(m->hv.fd, UMBRA_CREATE_VM, &args);
+	if (!mmu_choice(m->hv.fd, &choice))
+		m->mmu_mode = choice.preset;
+	return ioctl(m->hv.fd, KVM_CREATE_VM, 0);
+}
+
 static int create_vm(struct machine *m)
 {
 	char text[256];
 
-	m->vm = ioctl(m->hv.fd, KVM_CREATE_VM, 0);
+	m->vm = open_vm(m);
 	if (m->vm < 0) {
 		hv_explain_vm(errno, text, sizeof(text));
 		complain("%s: %s", m->hv.path, text);
@@ -123,7 +138,7 @@ static int create_vm(struct machine *m)
 
 /**
  * machine_create() - Make a VM with memory and vCPUs, nothing loaded yet.
- * @m: zeroed by the caller
+ * @m: zeroed by the caller, but for the mode if one is wanted
  * @device: hypervisor's device node; must outlive @m
  * @ram_size: bytes of memory from guest-physical 0, whole pages
  * @cpus: number of vCPUs, at most MACHINE_MAX_CPUS

@@ -90,6 +90,8 @@ struct vcpu {
  * struct machine - the guest as a whole
  * @hv: (c) hypervisor device
  * @vm: (c) VM file
+ * @mmu_mode: (c) UMBRA_MMU_MODE_*; 0 where the hypervisor has no modes, and before
+ *	machine_create() for its default
  * @ram: (c) guest memory, guest-physical 0 and up
  * @ram_size: (c) in bytes
  * @nr_vcpus: (c) number of @vcpus
@@ -112,6 +114,7 @@ struct vcpu {
 struct machine {
 	struct hypervisor hv;
 	int vm;
+	u32 mmu_mode;
 	u8 *ram;
 	u64 ram_size;
 	unsigned int nr_vcpus;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * How a run ended. Failures go to stderr with the state of the vCPUs; --json
- * gives one document on stdout with the same and the exit counts.
+ * gives one document on stdout with the same, the exit counts and the counters.
  *
  * Field names of the document are interface; umbra.1 lists them.
  */
@@ -12,8 +12,10 @@
 
 #include "boot.h"
 #include "dump.h"
+#include "mmu.h"
 #include "reasons.h"
 #include "report.h"
+#include "stats.h"
 #include "umbra.h"
 
 static bool wants_dump(int status)
@@ -131,7 +133,23 @@ static struct json_object *exit_counts(const struct vcpu *v)
 	return o;
 }
 
-static struct json_object *vcpu_object(struct machine *m, struct vcpu *v)
+/* Nothing where the hypervisor keeps none. */
+static void add_counters(struct json_object *o, int fd)
+{
+	struct counters counters;
+	struct json_object *list;
+	unsigned int i;
+
+	if (stats_read(fd, &counters))
+		return;
+	list = json_object_new_object();
+	for (i = 0; i < counters.n; i++)
+		add_int(list, counters.list[i].name, counters.list[i].value);
+	json_object_object_add(o, "stats", list);
+	stats_free(&counters);
+}
+
+static struct json_object *vcpu_object(struct machine *m, struct vcpu *v, bool stats)
 {
 	static const char * const states[] = { "off", "running", "waiting" };
 	struct json_object *o = json_object_new_object();
@@ -140,6 +158,8 @@ static struct json_object *vcpu_object(struct machine *m, struct vcpu *v)
 	add_int(o, "index", v->index);
 	add_text(o, "state", states[v->state]);
 	json_object_object_add(o, "exits", exit_counts(v));
+	if (stats)
+		add_counters(o, v->fd);
 	dump_snapshot(v, &snap);
 	if (snap.valid) {
 		json_object_object_add(o, "registers", registers(&snap));
@@ -153,22 +173,14 @@ static struct json_object *vcpu_object(struct machine *m, struct vcpu *v)
 	return o;
 }
 
-static int print(struct json_object *o)
-{
-	int err = puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-						   JSON_C_TO_STRING_NOSLASHESCAPE)) < 0;
-
-	json_object_put(o);
-	return err || fflush(stdout) ? -1 : 0;
-}
-
 /**
- * report_json() - Print the JSON document of a run.
+ * report_run() - The JSON document of a run.
  * @m: ended machine, threads joined
+ * @stats: with the hypervisor's counters
  *
- * Return: 0, or -1 when standard output does not take it.
+ * Return: a new object.
  */
-int report_json(struct machine *m)
+struct json_object *report_run(struct machine *m, bool stats)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *vcpus = json_object_new_array();
@@ -176,6 +188,8 @@ int report_json(struct machine *m)
 
 	add_text(o, "guest", m->boot.name);
 	add_text(o, "device", m->hv.path);
+	if (m->mmu_mode)
+		add_text(o, "mmu", mmu_name(m->mmu_mode));
 	add_text(o, "mode", boot_mode_name(m->boot.mode));
 	add_int(o, "memory", m->ram_size);
 	add_int(o, "cpus", m->nr_vcpus);
@@ -188,25 +202,63 @@ int report_json(struct machine *m)
 	json_object_object_add(o, "console", console_text(&m->serial));
 	json_object_object_add(o, "console_truncated",
 			       json_object_new_boolean(m->serial.truncated));
+	if (stats)
+		add_counters(o, m->vm);
 	for (i = 0; i < m->nr_vcpus; i++)
-		json_object_array_add(vcpus, vcpu_object(m, &m->vcpus[i]));
+		json_object_array_add(vcpus, vcpu_object(m, &m->vcpus[i], stats));
 	json_object_object_add(o, "vcpus", vcpus);
-	return print(o);
+	return o;
 }
 
 /**
- * report_json_refusal() - Print the JSON document of a run that never began.
+ * report_refusal() - The JSON document of a run that never began.
  * @status: enum run_status
  * @detail: one sentence
  *
- * Return: 0, or -1 when standard output does not take it.
+ * Return: a new object.
  */
-int report_json_refusal(int status, const char *detail)
+struct json_object *report_refusal(int status, const char *detail)
 {
 	struct json_object *o = json_object_new_object();
 
 	add_int(o, "status", status);
 	add_text(o, "ended_by", status_name(status));
 	add_text(o, "detail", detail);
-	return print(o);
+	return o;
+}
+
+/**
+ * report_runs() - One JSON document of several runs.
+ * @status: of all of them, enum run_status
+ * @runs: their documents, which become part of the new one
+ * @n: how many
+ *
+ * Return: a new object.
+ */
+struct json_object *report_runs(int status, struct json_object *const *runs, unsigned int n)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		json_object_array_add(list, runs[i]);
+	add_int(o, "status", status);
+	json_object_object_add(o, "runs", list);
+	return o;
+}
+
+/**
+ * report_print() - Print a JSON document on standard output.
+ * @o: freed
+ *
+ * Return: 0, or -1 when standard output does not take it.
+ */
+int report_print(struct json_object *o)
+{
+	int err = puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+						   JSON_C_TO_STRING_NOSLASHESCAPE)) < 0;
+
+	json_object_put(o);
+	return err || fflush(stdout) ? -1 : 0;
 }

@@ -7,8 +7,12 @@
 
 #include "machine.h"
 
+struct json_object;
+
 void report_failure(struct machine *m);
-int report_json(struct machine *m);
-int report_json_refusal(int status, const char *detail);
+struct json_object *report_run(struct machine *m, bool stats);
+struct json_object *report_refusal(int status, const char *detail);
+struct json_object *report_runs(int status, struct json_object *const *runs, unsigned int n);
+int report_print(struct json_object *o);
 
 #endif

@@ -5,13 +5,14 @@
 
 # shellcheck source=selftests/vmm/tap.sh
 . "$(dirname "$0")/tap.sh"
-plan 12
+plan 13
 
 tool check --device "$DEVICE"
 expect "a host that runs guests says so" 0 out '^guests can run here$' \
 	out '^yes +cpu-extension ' out '^yes +module ' out '^yes +device-node ' \
 	out '^yes +permission ' out '^yes +api-version +API version 12' out '^yes +vm ' \
-	out '^yes +other-hypervisor ' out 'firmware' out 'outer-hypervisor'
+	out '^yes +other-hypervisor ' out 'firmware' out 'outer-hypervisor' \
+	out '^(yes|no) +npt +.optional. '
 
 bad=$(grep -vE '^(yes|no|unknown) +[a-z-]+ .|^guests can run here$' "$work/out")
 if [ -z "$bad" ]; then
@@ -29,6 +30,12 @@ fi
 tool check --json --device "$DEVICE"
 expect_json "JSON of a host that runs guests" 0 can_run '^true$' device "^$DEVICE\$" \
 	findings.0.name '^cpu-extension$' findings.0.verdict '^yes$' findings.0.required '^true$'
+
+tool check --device "$DEVICE"
+case $DEVICE in
+*/kvm) expect "KVM's mode is not told" 0 out '^unknown +mmu-modes +.optional. KVM' ;;
+*) expect "the modes of the MMU are told" 0 out '^yes +mmu-modes .*shadow' out '[(]default[)]' ;;
+esac
 
 tool check --device "$work/umbra"
 expect "a missing device: cannot run, with the remedy" 1 out '^guests cannot run here$' \

@@ -6,7 +6,7 @@
 
 # shellcheck source=selftests/vmm/tap.sh
 . "$(dirname "$0")/tap.sh"
-plan 45
+plan 60
 
 misc=$GUESTS/misc.elf
 
@@ -97,10 +97,80 @@ else
 	skip "a device without permission says so" "changes the device's mode: lab only"
 fi
 
+modes=$(mmu_modes)
+run --stats "$misc" exit 0
+expect "--stats prints what was counted" 0 err '^counter +(nested|shadow|vtlb|kvm_[a-z]*)$' \
+	err '^exits +[1-9][0-9]*$'
+run "$misc" exit 0
+if grep -q counter "$work/err"; then
+	not_ok "no counters unless asked for" "there are"
+else
+	ok "no counters unless asked for"
+fi
+run --json --stats --cpus 2 "$GUESTS/smp.elf"
+expect_json "JSON has the counters of VM and vCPUs" 0 stats.remote_tlb_flush_requests '^[0-9]' \
+	vcpus.0.stats.exits '^[1-9]' vcpus.1.stats.exits '^[1-9]'
+
+if [ -z "$modes" ]; then
+	run --mmu shadow "$misc" exit 0
+	expect "KVM has no modes to choose from" 101 err '--mmu: .* no MMU modes .*: KVM has one for all'
+	run --json --mmu all "$misc" exit 0
+	expect_json "KVM has not all modes either" 101 ended_by '^host$'
+	for name in "each mode" "JSON" "vtlb" "all" "JSON of all" "all fail" \
+		"parameter"; do
+		skip "--mmu: $name" "KVM has no modes"
+	done
+else
+	first=${modes%% *}
+	bad=
+	for mode in nested shadow vtlb; do
+		run --mmu "$mode" "$misc" exit 7
+		case " $modes " in
+		*" $mode "*) [ "$status" = 7 ] && grep -qE "^counter +$mode\$" "$work/err" ;;
+		*) [ "$status" = 101 ] && grep -q 'does not offer that' "$work/err" ;;
+		esac || bad="$bad $mode"
+	done
+	if [ -z "$bad" ]; then
+		ok "--mmu: modes run that are offered, others are refused"
+	else
+		not_ok "--mmu: modes run that are offered, others are refused" "not so:$bad"
+	fi
+	run --json --mmu shadow "$GUESTS/paging32.elf"
+	expect_json "--mmu: JSON names mode and counters" 0 mmu '^shadow$' \
+		stats.mmu_pages_made '^[1-9]' vcpus.0.stats.mmu_faults_hidden '^[1-9]'
+	run --json --mmu vtlb "$GUESTS/paging32.elf"
+	expect_json "--mmu vtlb counts what that mode does" 0 mmu '^vtlb$' \
+		stats.mmu_vtlb_fills '^[1-9]' vcpus.0.stats.mmu_writes_traced '^0$'
+	run --mmu all "$misc" exit 0
+	expect "--mmu all runs in one mode after the other" 0 err "^umbra: MMU mode $first:" \
+		err '^umbra: MMU mode vtlb:' err "^counter( +[a-z]+)* +shadow +vtlb\$" \
+		err '^mmu_vtlb_fills( +[0-9]+)* +0 +[1-9][0-9]*$'
+	run --mmu all "$misc" exit 3
+	expect "--mmu all has the guest's status" 3
+	run --json --mmu all --cpus 2 "$GUESTS/smp.elf"
+	expect_json "--mmu all: one document of all runs" 0 status '^0$' runs.0.mmu "^$first\$" \
+		runs.0.vcpus.1.stats.exits '^[1-9]' runs.1.status '^0$'
+	tool run --device "$DEVICE" --timeout 1 --mmu all "$misc" hang
+	expect "--mmu all: each has its time limit" 103 out 'hangs now' \
+		err '^umbra: MMU mode vtlb:' err '^exits +[1-9]'
+	parameter=/sys/module/umbra/parameters/mmu
+	preset=$(cat $parameter)
+	run --json "$misc" exit 0
+	expect_json "without --mmu the module decides" 0 mmu "^$preset\$"
+	if [ -n "${UMBRA_LAB:-}" ]; then
+		echo vtlb >$parameter
+		run --json "$misc" exit 0
+		echo "$preset" >$parameter
+		expect_json "the module's parameter decides" 0 mmu '^vtlb$'
+	else
+		skip "the module's parameter decides" "changes the parameter: lab only"
+	fi
+fi
+
 tool run
 expect "no guest: usage" 100 err 'a guest image is wanted'
 for arg in --mem=0 --mem=4G --mem=x --mem=1025K --cpus=0 --cpus=65 --timeout=0 --timeout=x \
-	--mode=virtual --load=-1 --load=0xg --unknown; do
+	--mode=virtual --load=-1 --load=0xg --mmu=x --mmu= --mmu=shadow,vtlb --unknown; do
 	tool run $arg "$misc"
 	expect "run $arg: usage" 100 err 'umbra run'
 done

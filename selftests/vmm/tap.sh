@@ -66,6 +66,12 @@ run() {
 	tool run --device "$DEVICE" --timeout "$LIMIT" "$@"
 }
 
+# The modes of the MMU that the device offers, as --mmu takes them; none on KVM.
+mmu_modes() {
+	"$UMBRA" check --device "$DEVICE" | sed -n \
+		-e '/^yes *mmu-modes /!d' -e 's/^.*(optional) *//' -e 's/ (default)//' -e 's/,//gp'
+}
+
 # expect NAME STATUS [FILE REGEX]...: judge the last run. FILE is out or err.
 expect() {
 	name=$1 wanted=$2
