@@ -660,6 +660,7 @@ void umbra_mmu_publish_begin(struct umbra_vm *vm, struct umbra_memslot *slot)
 
 void umbra_mmu_publish_end(struct umbra_vm *vm)
 {
+	umbra_spages_limit(vm);
 	spin_unlock(&vm->mmu->lock);
 }
 

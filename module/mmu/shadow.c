@@ -125,7 +125,6 @@ static int shadow_load(struct umbra_vcpu *vcpu)
 {
 	if (umbra_tables_stock(vcpu))
 		return -ENOMEM;
-	umbra_spages_limit(vcpu->vm);
 	umbra_tables_locked(vcpu, 0, work_load);
 	return 0;
 }
@@ -183,9 +182,8 @@ static struct umbra_sp *root_for(const struct umbra_vcpu *vcpu, gva_t gva)
 }
 
 /*
- * Look again at the entries that may be out of step, and at the lowest ones in any
- * case, for user space may have written them unseen: what the guest does not say
- * any more goes.
+ * Look again at every entry on the way, for user space may have written them
+ * unseen: what the guest does not say any more goes.
  */
 static void work_invlpg(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tlb)
 {
@@ -195,8 +193,7 @@ static void work_invlpg(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tl
 		unsigned int index = spte_index(gva, sp->role.level);
 		u64 spte;
 
-		if (sp->stale || spte_leaf(sp->spt[index], sp->role.level))
-			shadow_sync_entry(vcpu, sp, index, tlb);
+		shadow_sync_entry(vcpu, sp, index, tlb);
 		/* The other half of a page of 4 MiB. */
 		if (sp->role.levels == 2 && sp->role.level == 2)
 			shadow_sync_entry(vcpu, sp, index ^ 1, tlb);

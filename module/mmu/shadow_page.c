@@ -159,7 +159,8 @@ void shadow_make_room(struct umbra_vm *vm, struct umbra_tlb *tlb)
 	struct umbra_spages *spages = &vm->mmu->spages;
 
 	if (spages->nr + UMBRA_STOCK_MIN > spages->max)
-		shadow_zap_oldest(vm, UMBRA_STOCK_MIN + ROOM_BATCH, tlb);
+		shadow_zap_oldest(vm, spages->nr + UMBRA_STOCK_MIN - spages->max + ROOM_BATCH,
+				  tlb);
 	while (spages->nr_unsync >= SHADOW_MAX_UNSYNC)
 		shadow_zap(vm, list_last_entry(&spages->unsync, struct umbra_sp, unsync), tlb);
 }

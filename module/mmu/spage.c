@@ -33,6 +33,10 @@ void umbra_spages_exit(void)
 	kmem_cache_destroy(sp_cache);
 }
 
+/* One table for so many guest pages, but some in any case. */
+#define PAGES_PER_TABLE		80
+#define MIN_TABLES		(4 * UMBRA_MAX_VCPUS + 128)
+
 int umbra_spages_create(struct umbra_vm *vm)
 {
 	struct umbra_spages *spages = &vm->mmu->spages;
@@ -41,14 +45,11 @@ int umbra_spages_create(struct umbra_vm *vm)
 				GFP_KERNEL_ACCOUNT);
 	if (!spages->hash)
 		return -ENOMEM;
+	spages->max = MIN_TABLES;
 	INIT_LIST_HEAD(&spages->lru);
 	INIT_LIST_HEAD(&spages->unsync);
 	return 0;
 }
-
-/* One table for so many guest pages, but some in any case. */
-#define PAGES_PER_TABLE		80
-#define MIN_TABLES		(4 * UMBRA_MAX_VCPUS + 128)
 
 void umbra_spages_limit(struct umbra_vm *vm)
 {

@@ -161,7 +161,7 @@ int umbra_spages_init(void);
 void umbra_spages_exit(void);
 
 int umbra_spages_create(struct umbra_vm *vm);
-/* Compute how many tables the VM may have; SRCU read section held. */
+/* Compute how many tables the VM may have by its slots; vm->slots_lock held. */
 void umbra_spages_limit(struct umbra_vm *vm);
 void umbra_spages_destroy(struct umbra_vm *vm);
 
