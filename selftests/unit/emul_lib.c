@@ -275,6 +275,17 @@ static int mach_set_vec(struct umbra_emul *em, unsigned int nr, const void *buf,
 	return UMBRA_EMUL_OK;
 }
 
+static int mach_invpcid(struct umbra_emul *em, unsigned int type, u64 pcid, u64 linear)
+{
+	struct mach *m = mach_of(em);
+
+	m->invpcids++;
+	m->invpcid[0] = type;
+	m->invpcid[1] = pcid;
+	m->invpcid[2] = linear;
+	return UMBRA_EMUL_OK;
+}
+
 static int mach_hook(struct umbra_emul *em, enum umbra_emul_hook what, u64 arg)
 {
 	mach_of(em)->hooked = what;
@@ -310,6 +321,7 @@ const struct umbra_emul_ops mach_ops = {
 	.rdpmc = mach_rdpmc,
 	.get_vec = mach_get_vec,
 	.set_vec = mach_set_vec,
+	.invpcid = mach_invpcid,
 	.hook = mach_hook,
 	.rep_commit = mach_rep_commit,
 };

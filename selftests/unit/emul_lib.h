@@ -67,6 +67,8 @@ struct mach {
 	u8 vec[16][UMBRA_EMUL_VEC_BYTES];
 	int hooked;
 	u64 hook_arg;
+	unsigned int invpcids;
+	u64 invpcid[3];		/* type, PCID, linear address of the last one */
 };
 
 extern const struct umbra_emul_ops mach_ops;

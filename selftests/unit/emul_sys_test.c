@@ -500,6 +500,90 @@ static void more_system(void **state)
 	assert_int_equal(m.em.fault.vector, X86_TRAP_UD);
 }
 
+#define DESC		0x3000
+/* invpcid rax, [rbx] */
+#define RUN_INVPCID()	RUN(0x66, 0x0f, 0x38, 0x82, 0x03)
+
+static void invpcid_operands(u64 type, u64 pcid, u64 linear)
+{
+	m.em.rip = 0x1000;
+	RAX = type;
+	RBX = DESC;
+	mach_put(&m, DESC, pcid, 8);
+	mach_put(&m, DESC + 8, linear, 8);
+}
+
+static void assert_invpcid(u64 type, u64 pcid, u64 linear)
+{
+	unsigned int before = m.invpcids;
+
+	invpcid_operands(type, pcid, linear);
+	assert_int_equal(RUN_INVPCID(), UMBRA_EMUL_OK);
+	assert_int_equal(m.em.rip, 0x1005);
+	assert_int_equal(m.invpcids, before + 1);
+	assert_true(m.invpcid[0] == type && m.invpcid[1] == pcid && m.invpcid[2] == linear);
+}
+
+static void assert_invpcid_gp(u64 type, u64 pcid, u64 linear)
+{
+	unsigned int before = m.invpcids;
+
+	invpcid_operands(type, pcid, linear);
+	assert_fault(RUN_INVPCID(), X86_TRAP_GP, 0);
+	assert_int_equal(m.em.rip, 0x1000);
+	assert_int_equal(m.invpcids, before);
+}
+
+static void invpcid_types(void **state)
+{
+	unsigned int type;
+
+	begin(UMBRA_EMUL_LONG64);
+	m.cr[4] |= X86_CR4_PCIDE;
+	for (type = 0; type < 4; type++) {
+		assert_invpcid(type, 0xfff, 0x123456000);
+		assert_invpcid_gp(type, 0x1000, 0x123456000);
+		assert_invpcid_gp(type, 1ULL << 63, 0);
+	}
+	assert_invpcid_gp(4, 0, 0);
+	assert_invpcid_gp(1ULL << 32, 0, 0);
+	/* Only type 0 looks at the address. */
+	assert_invpcid_gp(0, 1, 1ULL << 47);
+	assert_invpcid(1, 1, 1ULL << 47);
+	assert_invpcid(2, 1, 1ULL << 63);
+	/* Contexts other than 0 exist with CR4.PCIDE only, and two types name one. */
+	m.cr[4] &= ~(u64)X86_CR4_PCIDE;
+	assert_invpcid(0, 0, 0x5000);
+	assert_invpcid(1, 0, 0);
+	assert_invpcid_gp(0, 1, 0x5000);
+	assert_invpcid_gp(1, 1, 0);
+	assert_invpcid(2, 1, 0);
+	assert_invpcid(3, 1, 0);
+}
+
+static void invpcid_rules(void **state)
+{
+	begin(UMBRA_EMUL_LONG64);
+	invpcid_operands(0, 0, 0x5000);
+	m.em.cpl = 3;
+	assert_fault(RUN_INVPCID(), X86_TRAP_GP, 0);
+	m.em.cpl = 0;
+	m.absent = DESC & ~0xfffULL;
+	assert_int_equal(RUN_INVPCID(), UMBRA_EMUL_FAULT);
+	assert_int_equal(m.em.fault.vector, X86_TRAP_PF);
+	assert_int_equal(m.em.fault.cr2, DESC);
+	/* A register instead of the descriptor. */
+	m.em.rip = 0x1000;
+	assert_int_equal(RUN(0x66, 0x0f, 0x38, 0x82, 0xc3), UMBRA_EMUL_FAULT);
+	assert_int_equal(m.em.fault.vector, X86_TRAP_UD);
+	assert_int_equal(m.invpcids, 0);
+	/* Outside 64-bit mode the type has 32 bits. */
+	begin(UMBRA_EMUL_PROT32);
+	invpcid_operands(0xabcd00000002ULL, 0, 0);
+	assert_int_equal(RUN_INVPCID(), UMBRA_EMUL_OK);
+	assert_int_equal(m.invpcid[0], 2);
+}
+
 static void vector_state(void **state)
 {
 	begin(UMBRA_EMUL_LONG64);
@@ -538,6 +622,8 @@ int main(void)
 		cmocka_unit_test(more_segments),
 		cmocka_unit_test(more_transfers),
 		cmocka_unit_test(more_system),
+		cmocka_unit_test(invpcid_types),
+		cmocka_unit_test(invpcid_rules),
 		cmocka_unit_test(vector_state),
 	};
 

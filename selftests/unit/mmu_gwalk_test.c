@@ -27,7 +27,7 @@
 
 /* Guest memory: page n is the table of level n. */
 static u64 mem[MEM_PAGES][512] __attribute__((aligned(4096)));
-static struct umbra_vcpu *vcpu = &unit.vcpu;
+static struct umbra_vcpu *vcpu = unit.vcpu;
 
 static const struct {
 	int levels;
@@ -397,7 +397,7 @@ static void test_tables_in_rom(void **state)
 
 	set_mode(2);
 	build(1, P | W | U);
-	unit.slot[0].flags = KVM_MEM_READONLY;
+	unit_slot_id(0)->flags = KVM_MEM_READONLY;
 	assert_int_equal(umbra_mmu_walk(vcpu, GVA, UMBRA_ACC_WRITE, true, &w), 0);
 	assert_int_equal(w.gpa, leaf_gpa(1));
 	assert_int_equal(get(1) & (A | D), 0);

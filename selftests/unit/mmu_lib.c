@@ -1,43 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The world around module/mmu/ in unit tests; see mmu_lib.h. The walk here is
- * written from the manual's picture of long-mode tables and shares no line
- * with the code under test.
+ * The world around module/mmu/ in unit tests; see mmu_lib.h: memory of tables
+ * and objects, requests, guest memory and the host's answers.
  */
 #include "mmu_lib.h"
+#include "mmu/mmu_internal.h"
 
-#define E_P	1ULL
-#define E_W	2ULL
-#define E_PS	0x80ULL
-#define E_ADDR	0x000ffffffffff000ULL
-
-#define MAX_KEPT	(1 << 16)
-
-/* One translation that some processor keeps. */
-struct kept {
-	gfn_t gfn;
-	u64 entry;
-	int level;
-};
-
-static struct kept kept[MAX_KEPT];
-static int nr_kept;
-static const void *kept_table[MAX_KEPT];
-static int nr_kept_tables;
 static u64 seed;
 
 struct unit_world unit;
 bool unit_five_levels;
 int unit_atomic;
 
-static void unit_set_root(struct umbra_vcpu *vcpu, hpa_t root)
-{
-	unit.root = root;
-}
-
 static void unit_flush_tlb(struct umbra_vcpu *vcpu)
 {
 	unit.tlb_flushes++;
+	if (!unit.forget_flush)
+		unit_cpu_flush(vcpu->index);
 }
 
 static int unit_cpl(struct umbra_vcpu *vcpu)
@@ -47,7 +26,7 @@ static int unit_cpl(struct umbra_vcpu *vcpu)
 
 static const struct umbra_vendor_ops unit_vendor = {
 	.name = "unit",
-	.set_root = unit_set_root,
+	.set_root = unit_cpu_set_root,
 	.flush_tlb = unit_flush_tlb,
 	.cpl = unit_cpl,
 };
@@ -63,51 +42,103 @@ u64 unit_random(void)
 	return seed;
 }
 
-int unit_setup(void **state)
+void unit_seed(u64 s)
+{
+	seed = s ? s : 1;
+}
+
+static int create_vcpus(int nr)
+{
+	struct umbra_vcpu *vcpu;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		vcpu = &unit.vcpu[i];
+		vcpu->vm = &unit.vm;
+		vcpu->index = i;
+		vcpu->cpuid.phys_bits = 40;
+		unit.vm.vcpu[i] = vcpu;
+		if (umbra_mmu_vcpu_create(vcpu))
+			return -1;
+		unit.vm.nr_vcpus++;
+		if (umbra_mmu_load(vcpu))
+			return -1;
+	}
+	return 0;
+}
+
+int unit_setup_mode(enum umbra_mmu_mode mode, int nr_vcpus)
 {
 	memset(&unit, 0, sizeof(unit));
 	unit.host_level = 1;
 	unit.alloc_left = -1;
-	unit.vcpu.vm = &unit.vm;
-	unit.vcpu.cpuid.phys_bits = 40;
+	unit.slots = calloc(1, sizeof(*unit.slots));
+	unit.vm.mmu_mode = mode;
 	umbra_caps = (struct umbra_host_caps){
 		.nested = true, .nested_1g = true, .fmt = UMBRA_FMT_NPT,
 	};
-	seed = 0x9e3779b97f4a7c15ULL;
-	nr_kept = 0;
-	nr_kept_tables = 0;
+	unit_seed(0x9e3779b97f4a7c15ULL);
+	unit_cpus_reset();
 	unit_atomic = 0;
-	if (umbra_mmu_vm_create(&unit.vm) || umbra_mmu_vcpu_create(&unit.vcpu))
+	if (umbra_mmu_init() || umbra_mmu_vm_create(&unit.vm))
 		return -1;
-	return umbra_mmu_load(&unit.vcpu);
+	return create_vcpus(nr_vcpus);
+}
+
+int unit_setup(void **state)
+{
+	return unit_setup_mode(UMBRA_MMU_NESTED, 1);
 }
 
 int unit_teardown(void **state)
 {
-	nr_kept_tables = 0;
-	umbra_mmu_vcpu_destroy(&unit.vcpu);
+	int i;
+
+	unit_cpus_reset();
+	for (i = 0; i < unit.vm.nr_vcpus; i++)
+		umbra_mmu_vcpu_destroy(&unit.vcpu[i]);
 	umbra_mmu_vm_destroy(&unit.vm);
-	return unit.tables ? -1 : 0;
+	unit_slots_free();
+	umbra_mmu_exit();
+	return unit.tables || unit.objects || unit.vm.srcu.readers ? -1 : 0;
 }
 
-struct umbra_memslot *unit_slot(int id, gfn_t base, unsigned long npages, hva_t hva, u32 flags)
+int unit_serve(struct umbra_vcpu *vcpu)
 {
-	unit.slot[id] = (struct umbra_memslot){
-		.base_gfn = base, .npages = npages, .hva = hva, .flags = flags, .id = id,
-	};
-	return &unit.slot[id];
+	int r = 0;
+
+	if (vcpu->requests & BIT(UMBRA_REQ_NEW_ROOT)) {
+		vcpu->requests &= ~BIT(UMBRA_REQ_NEW_ROOT);
+		r = umbra_mmu_load(vcpu);
+		if (r)
+			umbra_request(vcpu, UMBRA_REQ_NEW_ROOT);
+	}
+	vcpu->requests &= BIT(UMBRA_REQ_NEW_ROOT);
+	return r;
+}
+
+bool unit_can_run(const struct umbra_vcpu *vcpu)
+{
+	return !(vcpu->requests & BIT(UMBRA_REQ_NEW_ROOT));
 }
 
 /* Table pages. */
+
+static bool alloc_fails(void)
+{
+	if (!unit.alloc_left)
+		return true;
+	if (unit.alloc_left > 0)
+		unit.alloc_left--;
+	return false;
+}
 
 unsigned long unit_get_free_page(void)
 {
 	void *page;
 
-	if (!unit.alloc_left)
+	if (alloc_fails())
 		return 0;
-	if (unit.alloc_left > 0)
-		unit.alloc_left--;
 	page = aligned_alloc(4096, 8192);
 	memset(page, 0, 8192);
 	unit.tables++;
@@ -116,19 +147,73 @@ unsigned long unit_get_free_page(void)
 
 void free_page(unsigned long addr)
 {
-	int i;
-
-	for (i = 0; i < nr_kept_tables; i++)
-		assert(kept_table[i] != (void *)addr);
+	if (!addr)
+		return;
+	assert(!unit_cpus_keep_table(virt_to_page(addr)));
 	unit.tables--;
 	free((void *)addr);
+}
+
+void *unit_zalloc(size_t n)
+{
+	if (alloc_fails())
+		return NULL;
+	unit.objects++;
+	return calloc(1, n);
+}
+
+void unit_free(void *p)
+{
+	if (p)
+		unit.objects--;
+	free(p);
+}
+
+struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsigned int align,
+				     unsigned int flags, void (*ctor)(void *))
+{
+	struct kmem_cache *cache = calloc(1, sizeof(*cache));
+
+	cache->size = size;
+	return cache;
+}
+
+void kmem_cache_destroy(struct kmem_cache *cache)
+{
+	assert(!cache || !cache->objects);
+	free(cache);
+}
+
+void *kmem_cache_zalloc(struct kmem_cache *cache, int gfp)
+{
+	void *p = unit_zalloc(cache->size);
+
+	cache->objects += !!p;
+	return p;
+}
+
+void kmem_cache_free(struct kmem_cache *cache, void *p)
+{
+	cache->objects--;
+	unit_free(p);
+}
+
+int register_shrinker(struct shrinker *shrinker, const char *name, ...)
+{
+	unit.shrinker = shrinker;
+	return 0;
+}
+
+void unregister_shrinker(struct shrinker *shrinker)
+{
+	unit.shrinker = NULL;
 }
 
 u64 unit_cmpxchg(u64 *p, u64 old, u64 new)
 {
 	/* A processor may set accessed and dirty at any time: do so now and then. */
 	if ((*p & E_P) && unit_random() % 4 == 0)
-		*p |= 0x60;
+		*p |= *p & E_W ? E_A | E_D : E_A;
 	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	return old;
 }
@@ -151,112 +236,43 @@ void unit_cond_resched_lock(struct unit_lock *lock)
 	spin_lock(lock);
 }
 
-/* Processors. */
+/* Requests. */
 
-static void touch_table(const u64 *table, int level, gfn_t gfn)
+void unit_unlocked(struct unit_lock *lock)
+{
+	if (unit.unlock_hook && unit.vm.mmu && lock == &unit.vm.mmu->lock)
+		unit.unlock_hook();
+}
+
+void umbra_request(struct umbra_vcpu *vcpu, enum umbra_request req)
+{
+	if (unit.request_hook)
+		unit.request_hook(vcpu, req);
+	vcpu->requests |= BIT(req);
+}
+
+void umbra_request_all(struct umbra_vm *vm, enum umbra_request req)
 {
 	int i;
 
-	assert(nr_kept_tables < MAX_KEPT);
-	kept_table[nr_kept_tables++] = table;
-	for (i = 0; i < 512; i++) {
-		gfn_t at = gfn + ((gfn_t)i << (9 * (level - 1)));
-
-		if (!(table[i] & E_P))
-			continue;
-		if (level > 1 && !(table[i] & E_PS)) {
-			touch_table((u64 *)(table[i] & E_ADDR), level - 1, at);
-			continue;
-		}
-		assert(nr_kept < MAX_KEPT);
-		kept[nr_kept++] = (struct kept){ .gfn = at, .entry = table[i], .level = level };
-	}
-}
-
-void unit_cpus_touch(void)
-{
-	nr_kept = 0;
-	nr_kept_tables = 0;
-	touch_table((u64 *)unit.root, unit_five_levels ? 5 : 4, 0);
-}
-
-u64 unit_lookup(gfn_t gfn, int *level)
-{
-	const u64 *table = (u64 *)unit.root;
-	int l;
-
-	for (l = unit_five_levels ? 5 : 4; ; l--) {
-		u64 e = table[(gfn >> (9 * (l - 1))) & 511];
-
-		*level = l;
-		if (!(e & E_P))
-			return 0;
-		if (l == 1 || (e & E_PS))
-			return e;
-		table = (u64 *)(e & E_ADDR);
-	}
-}
-
-static u64 entry_pfn(u64 e, int level, gfn_t gfn)
-{
-	return ((e & E_ADDR) >> 12) + (gfn & ((1ULL << (9 * (level - 1))) - 1));
-}
-
-u64 unit_pfn_of(gfn_t gfn)
-{
-	int level;
-	u64 e = unit_lookup(gfn, &level);
-
-	return e ? entry_pfn(e, level, gfn) : 0;
-}
-
-bool unit_cpus_agree(void)
-{
-	int i, level;
-
-	for (i = 0; i < nr_kept; i++) {
-		u64 e = unit_lookup(kept[i].gfn, &level);
-
-		if (!e || entry_pfn(e, level, kept[i].gfn) != (kept[i].entry & E_ADDR) >> 12)
-			return false;
-		if ((kept[i].entry & E_W) && !(e & E_W))
-			return false;
-	}
-	return true;
+	for (i = 0; i < vm->nr_vcpus; i++)
+		umbra_request(vm->vcpu[i], req);
 }
 
 void umbra_flush_remote_tlbs(struct umbra_vm *vm)
 {
-	unit.flushes++;
-	if (unit.forget_flush)
-		return;
-	nr_kept = 0;
-	nr_kept_tables = 0;
-}
-
-/* Slots, guest memory and the host. */
-
-struct umbra_memslot *umbra_gfn_to_slot(struct umbra_vm *vm, gfn_t gfn)
-{
 	int i;
 
-	for (i = 0; i < UNIT_SLOTS; i++)
-		if (umbra_slot_has(&unit.slot[i], gfn))
-			return &unit.slot[i];
-	return NULL;
+	unit.flushes++;
+	for (i = 0; !unit.forget_flush && i < UNIT_VCPUS; i++)
+		unit_cpu_flush(i);
 }
 
-void umbra_slot_mark_dirty(struct umbra_memslot *slot, gfn_t gfn)
-{
-	gfn_t bit = gfn - slot->base_gfn;
-
-	if (slot->dirty)
-		slot->dirty[bit / 64] |= BIT(bit % 64);
-}
+/* Guest memory and the host. */
 
 bool unit_user_fails(const void *user)
 {
-	return unit.absent == user;
+	return unit.absent == user || (unit.user_fails && unit.user_fails(user));
 }
 
 static void *gpa_ptr(gpa_t gpa, bool write)
@@ -283,7 +299,7 @@ int umbra_gpa_cmpxchg(struct umbra_vm *vm, gpa_t gpa, void *old, const void *new
 {
 	void *p = gpa_ptr(gpa, true);
 
-	if (!p)
+	if (!p || unit_user_fails(p))
 		return -EFAULT;
 	if (unit.cmpxchg_hook)
 		unit.cmpxchg_hook(gpa);
@@ -292,12 +308,13 @@ int umbra_gpa_cmpxchg(struct umbra_vm *vm, gpa_t gpa, void *old, const void *new
 		return -EAGAIN;
 	}
 	memcpy(p, new, bytes);
+	umbra_slot_mark_dirty(umbra_gfn_to_slot(vm, gpa_to_gfn(gpa)), gpa_to_gfn(gpa));
 	return 0;
 }
 
 int umbra_host_level(struct umbra_vm *vm, hva_t hva)
 {
-	return unit.host_level;
+	return unit.level_at ? unit.level_at(hva) : unit.host_level;
 }
 
 int umbra_frame_get(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, bool write,
@@ -305,6 +322,8 @@ int umbra_frame_get(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, 
 {
 	if (unit.frame_hook)
 		unit.frame_hook();
+	if (unit.frame)
+		return unit.frame(slot, gfn, write, atomic, frame);
 	if (unit.frame_error)
 		return unit.frame_error;
 	if (write && unit.host_readonly)
@@ -315,6 +334,11 @@ int umbra_frame_get(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, 
 		.level = unit.host_level,
 	};
 	return 0;
+}
+
+bool umbra_frame_peek(struct umbra_vm *vm, hva_t hva, bool write, struct umbra_frame *frame)
+{
+	return unit.peek && unit.peek(hva, write, frame);
 }
 
 void umbra_frame_release(struct umbra_frame *frame, bool accessed, bool dirtied)

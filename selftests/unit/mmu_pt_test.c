@@ -108,7 +108,7 @@ static void grow(enum umbra_fmt_id f, u64 *root, gfn_t gfn, int leaf)
 /* Frames near each other and far away, at the ends of tables and of the root. */
 static gfn_t random_gfn(void)
 {
-	const gfn_t top = umbra_mmu_max_gfn();
+	const gfn_t top = umbra_mmu_max_gfn(&unit.vm);
 
 	switch (unit_random() % 4) {
 	case 0:
@@ -172,10 +172,10 @@ static void test_walk(void **state)
 
 	for (i = 0; i < ARRAY_SIZE(formats); i++) {
 		f = formats[i];
-		compare_walk(f, root, 0, umbra_mmu_max_gfn() + 1);
+		compare_walk(f, root, 0, umbra_mmu_max_gfn(&unit.vm) + 1);
 		for (n = 0; n < FRAMES; n++)
 			grow(f, root, random_gfn(), unit_random() % 3 + 1);
-		compare_walk(f, root, 0, umbra_mmu_max_gfn() + 1);
+		compare_walk(f, root, 0, umbra_mmu_max_gfn(&unit.vm) + 1);
 		for (n = 0; n < 500; n++) {
 			gfn_t a = random_gfn(), b = random_gfn();
 

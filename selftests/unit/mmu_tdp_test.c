@@ -8,14 +8,12 @@
 
 #define HVA	0x7f0000000000UL
 #define GIB	(1UL << 18)	/* pages */
-#define E_W	2ULL
-#define E_A	0x20ULL
 
 static struct umbra_vm *vm = &unit.vm;
 
 static int fault(gfn_t gfn, u32 access)
 {
-	return umbra_mmu_fault(&unit.vcpu, gfn_to_gpa(gfn), access, false);
+	return umbra_mmu_fault(unit.vcpu, gfn_to_gpa(gfn), access, false);
 }
 
 static void must_map(gfn_t gfn, u32 access)
@@ -48,7 +46,7 @@ static void test_no_slot(void **state)
 	unit_slot(0, 0x100, 0x10, HVA, 0);
 	assert_int_equal(fault(0xff, UMBRA_ACC_READ), UMBRA_MMU_MMIO);
 	assert_int_equal(fault(0x110, UMBRA_ACC_READ), UMBRA_MMU_MMIO);
-	assert_int_equal(fault(umbra_mmu_max_gfn() + 1, UMBRA_ACC_READ), UMBRA_MMU_MMIO);
+	assert_int_equal(fault(umbra_mmu_max_gfn(vm) + 1, UMBRA_ACC_READ), UMBRA_MMU_MMIO);
 	assert_int_equal(level_of(0x100), 0);
 }
 
@@ -120,7 +118,7 @@ static void test_frame_errors(void **state)
 		assert_int_equal(fault(5, UMBRA_ACC_READ), errors[i]);
 	}
 	unit.frame_error = -EAGAIN;
-	assert_int_equal(umbra_mmu_fault(&unit.vcpu, 0x5000, UMBRA_ACC_READ, true),
+	assert_int_equal(umbra_mmu_fault(unit.vcpu, 0x5000, UMBRA_ACC_READ, true),
 			 UMBRA_MMU_SLEEP);
 	assert_int_equal(level_of(5), 0);
 }
@@ -129,7 +127,7 @@ static void test_frame_errors(void **state)
 static void test_table_stock(void **state)
 {
 	unit_slot(0, 0, 0x1000, HVA, 0);
-	assert_int_equal(umbra_mmu_fault(&unit.vcpu, 0x5000, UMBRA_ACC_READ, true),
+	assert_int_equal(umbra_mmu_fault(unit.vcpu, 0x5000, UMBRA_ACC_READ, true),
 			 UMBRA_MMU_SLEEP);
 	unit.alloc_left = 3;
 	assert_int_equal(fault(5, UMBRA_ACC_READ), -ENOMEM);
@@ -137,7 +135,7 @@ static void test_table_stock(void **state)
 	unit.alloc_left = 1;
 	must_map(5, UMBRA_ACC_READ);
 	unit.alloc_left = 0;
-	assert_int_equal(umbra_mmu_fault(&unit.vcpu, 0x6000, UMBRA_ACC_READ, true),
+	assert_int_equal(umbra_mmu_fault(unit.vcpu, 0x6000, UMBRA_ACC_READ, true),
 			 UMBRA_MMU_SLEEP);
 }
 
@@ -508,10 +506,10 @@ static void test_context(void **state)
 
 	assert_int_not_equal(root, 0);
 	unit.root = 0;
-	assert_int_equal(umbra_mmu_load(&unit.vcpu), 0);
+	assert_int_equal(umbra_mmu_load(unit.vcpu), 0);
 	assert_int_equal(unit.root, root);
-	umbra_mmu_context_changed(&unit.vcpu);
-	umbra_mmu_invlpg(&unit.vcpu, 0x1000);
+	umbra_mmu_context_changed(unit.vcpu);
+	umbra_mmu_invlpg(unit.vcpu, 0x1000);
 	assert_int_equal(unit.tlb_flushes, 2);
 }
 
