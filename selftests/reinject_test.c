@@ -4,6 +4,7 @@
  * or the handler is not there yet when the event strikes. Each must arrive
  * exactly once, with the right return address.
  */
+#include <errno.h>
 #include <kselftest_harness.h>
 #include "umbra_util.h"
 
@@ -169,6 +170,45 @@ TEST_F(again, external)
 		ASSERT_EQ(i, *ut_guest_var(self->vm, hits));
 		ASSERT_EQ(i % 2 ? 0x55 : UT_NMI_VECTOR, *ut_guest_var(self->vm, last_vector));
 	}
+}
+
+static void guest_wait_on_device(void)
+{
+	asm volatile("mov %0, %%rsp" : : "r"(UT_MMIO_GPA + 0x800) : "memory");
+	for (;;)
+		asm volatile("sti\n\tnop\n\tout %%al, $0x80" : : : "memory");
+}
+
+/*
+ * An interrupt that cannot get in, as its stack is a device, is still there when
+ * user space has put memory in the device's place, and has saved and restored the
+ * registers meanwhile.
+ */
+TEST_F(again, interrupt_saved_half_way)
+{
+	struct kvm_interrupt irq = { .irq = 0x55 };
+	struct kvm_sregs sregs;
+	int i;
+
+	ut_restart(self->vcpu, guest_wait_on_device);
+	ASSERT_EQ(UT_EXIT, ut_next(self->vcpu, NULL));
+	ASSERT_EQ(KVM_EXIT_IO, self->vcpu->run->exit_reason);
+	ut_must_ioctl(self->vcpu->fd, KVM_INTERRUPT, &irq);
+	ASSERT_EQ(UT_EXIT, ut_next(self->vcpu, NULL));
+	if (!ut_on_umbra() && self->vcpu->run->exit_reason == KVM_EXIT_IO)
+		SKIP(return, "KVM on AMD carries out the interrupted instruction instead");
+	ASSERT_EQ(KVM_EXIT_INTERNAL_ERROR, self->vcpu->run->exit_reason);
+	EXPECT_EQ(-EEXIST, ut_ioctl(self->vcpu->fd, KVM_INTERRUPT, &irq));
+	ut_get_sregs(self->vcpu, &sregs);
+	EXPECT_EQ(1ull << (0x55 & 63), sregs.interrupt_bitmap[0x55 / 64]);
+	ut_set_sregs(self->vcpu, &sregs);
+	ut_add_slot(self->vm, STACK_SLOT + 1, UT_MMIO_GPA, UT_PAGE_SIZE, 0);
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(UT_EXIT, ut_next(self->vcpu, NULL));
+		ASSERT_EQ(KVM_EXIT_IO, self->vcpu->run->exit_reason);
+	}
+	EXPECT_EQ(1, *ut_guest_var(self->vm, hits));
+	EXPECT_EQ(0x55, *ut_guest_var(self->vm, last_vector));
 }
 
 /* No stack at all: delivery becomes MMIO, which no processor retries for us. */

@@ -55,11 +55,6 @@ check "which ran a guest, too" "$vm_status" 0
 check "and left SVM off" "$(svme)" 0
 check "and no device" "$(ls /dev/umbra 2>/dev/null)" ""
 
-forget
-error=$(insmod "$module" npt=0 2>&1) && status=0 || status=1
-check "npt=0: umbra.ko does not load" "$status ${error##*: }" "1 Operation not supported"
-check "npt=0: the kernel log says why" "$(logged 'umbra: .*turned off by npt=0')" yes
-
 # Firmware that disables SVM sets VM_CR.SVMDIS, which no longer can be cleared then.
 vm_cr=$((0xc0010114))
 printf '\030\0\0\0\0\0\0\0' >/tmp/disabled

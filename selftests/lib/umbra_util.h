@@ -125,6 +125,8 @@ int ut_do_must_ioctl(int fd, unsigned long cmd, unsigned long arg, const char *n
 
 /* ---- VM and memory ---- */
 
+/* UMBRA_MMU_MODE_* that new VMs are to have; 0: whatever KVM_CREATE_VM gives them. */
+extern u32 ut_mmu_mode;
 /* A VM without memory and vCPUs. */
 struct ut_vm *ut_vm_new(void);
 /*

@@ -9,7 +9,19 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <linux/umbra.h>
 #include "umbra_util.h"
+
+u32 ut_mmu_mode;
+
+static int create_vm(int dev_fd)
+{
+	struct umbra_create_vm args = { .mmu_mode = ut_mmu_mode };
+
+	if (!ut_mmu_mode)
+		return ut_must_ioctl(dev_fd, KVM_CREATE_VM, 0);
+	return ut_must_ioctl(dev_fd, UMBRA_CREATE_VM, &args);
+}
 
 struct ut_vm *ut_vm_new(void)
 {
@@ -18,7 +30,7 @@ struct ut_vm *ut_vm_new(void)
 	if (!vm)
 		ut_die("out of memory");
 	vm->dev_fd = ut_open_device();
-	vm->fd = ut_must_ioctl(vm->dev_fd, KVM_CREATE_VM, 0);
+	vm->fd = create_vm(vm->dev_fd);
 	return vm;
 }
 
