@@ -13,6 +13,7 @@ KDIR ?= /lib/modules/$(KVER)/build
 DESTDIR ?=
 PREFIX ?= /usr
 CLOSED ?=
+SEEDS ?= 10
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) CLOSED=$(CLOSED)
 share = $(DESTDIR)$(PREFIX)/share
@@ -27,8 +28,10 @@ all: module vmm
 help:
 	@echo 'make                  build umbra.ko, the umbra command and the tiny guests'
 	@echo 'make run              see guests run on /dev/umbra in the emulated host'
+	@echo 'make bench            what memory costs guests in each mode, in instructions'
 	@echo 'make check            all checks and tests; CHECKS="style unit" only those'
 	@echo 'make check-debug      the kselftests on a kernel full of checkers'
+	@echo 'make storm SEEDS=N    N random guests that must see the same in all modes'
 	@echo 'make lab              a shell in the emulated host'
 	@echo 'make style            what the checks say about the style of the sources'
 	@echo 'make docs             the documents as HTML, in build/docs'
@@ -63,6 +66,16 @@ lab: all
 .PHONY: run
 run: all
 	scripts/run
+
+.PHONY: bench
+bench: all
+	scripts/bench
+
+# One program compares all modes; UMBRA_STORM_FIRST and UMBRA_STORM_STEPS as storm_test says.
+.PHONY: storm
+storm: all
+	UMBRA_STORM_SEEDS=$(SEEDS) UMBRA_TEST_TIMEOUT=36000 \
+		selftests/run-in-lab --mmu none --timeout 40000 storm_test
 
 .PHONY: check
 check: setup

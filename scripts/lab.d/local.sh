@@ -18,6 +18,7 @@ check_local_options() {
 
 	[ -z "$icount" ] || fail "--icount needs the emulated host"
 	[ "$kernel" = stock ] || fail "--kernel needs the emulated host"
+	[ -z "$append" ] || fail "--append needs the emulated host"
 	for item in "${adds[@]}"; do
 		src=${item%%:*}
 		dst=${item#*:}
