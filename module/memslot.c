@@ -181,6 +181,7 @@ static void slots_publish(struct umbra_vm *vm, struct umbra_memslots *next,
 	rcu_assign_pointer(vm->slots, next);
 	umbra_mmu_publish_end(vm);
 	synchronize_srcu_expedited(&vm->srcu);
+	umbra_mmu_slots_changed(vm);
 	kvfree(cur);
 }
 

@@ -68,7 +68,7 @@ UT_BLOB(pae_faults, ".code32\n\t"
 	"movl %ecx, " NUMBER(PDPT) " + 12\n\t"
 	ON_FAULT("pae_faults_load") LOAD_CR3 "xorl %eax, %eax\n"
 	"pae_faults_load:\n\t" TELL
-	ON_FAULT("pae_faults_read") "movl 0x40000000, %edx\n\t" "xorl %eax, %eax\n"
+	ON_FAULT("pae_faults_read") "movl 0x40000000, %edx\n\t xorl %eax, %eax\n"
 	"pae_faults_read:\n\t" TELL
 	PDPTE1_IS(PD_A)
 	"movl $0, " NUMBER(PDPT) " + 12\n\t"

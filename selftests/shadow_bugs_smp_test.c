@@ -253,8 +253,9 @@ static void fill_tables(struct ut_vm *vm, u64 *tables, u64 gpa, u64 frame)
 	int i;
 
 	memcpy(tables, ut_hva(vm, vm->cr3), UT_PAGE_SIZE);
-	for (i = 0; i < 4; i++)
-		tables[i ? i * 512 : 1] = (i < 3 ? gpa + (i + 1) * UT_PAGE_SIZE : frame) | SD_PTE_RW;
+	for (i = 0; i < 3; i++)
+		tables[i ? i * 512 : 1] = (gpa + (i + 1) * UT_PAGE_SIZE) | SD_PTE_RW;
+	tables[3 * 512] = frame | SD_PTE_RW;
 }
 
 /* No flush by the guest: the memory is another one from the call on. */

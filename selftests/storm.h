@@ -346,7 +346,7 @@ void storm_init(struct storm_world *world);
 /* storm_engine.c */
 void storm_build(struct storm_cpu *cpu);
 void storm_step(struct storm_cpu *cpu);
-void storm_burst(struct storm_cpu *cpu);
+void storm_burst(struct storm_cpu *cpu, bool writer);
 void storm_lead(struct storm_cpu *cpu, u32 changes);
 
 /* storm_guest.c: the engine in a long mode guest */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "storm.h"
 
-#define BURST_ENTRIES	8
+#define BURST		16	/* stores, or loads of roots */
 #define RETRIES		4	/* a fault by a stale right, and as many again for luck */
 
 /* Where accesses go, away from STORM_CODE. */
@@ -378,27 +378,70 @@ void storm_step(struct storm_cpu *cpu)
 		storm_flip_rights(cpu);
 }
 
-/*
- * Write one's own entries of tables that all vCPUs write and use at this moment, and flush
- * by CR3 alone. A table that goes out of step with what a hypervisor makes of it, and in
- * step again because another vCPU flushes, must not do so unseen.
- */
-void storm_burst(struct storm_cpu *cpu)
+/* A table of level 1 that translates some page, and that @cpu alone writes; 0: none found. */
+static u64 lowest_table(struct storm_cpu *cpu)
 {
-	u32 nr = cpu->world->nr_cpus, i, n;
-	u64 at, page;
+	struct storm_path path;
+	u32 i, k, n = storm_below(cpu, cpu->nr_gvas);
 
-	for (i = 0; i < 3 * BURST_ENTRIES; i++) {
-		n = (i & 1 ? 256 : 0) + (i & 2 ? nr : 0) + cpu->id;
-		at = STORM_FRAME(i & 4 ? STORM_C1A : STORM_C1B) + n * 8;
+	for (i = 0; i < cpu->nr_gvas; i++, n = (n + 1) % cpu->nr_gvas) {
+		storm_walk(cpu, cpu->root, cpu->gva[n], &path);
+		if (path.level == 1 && !path.odd && storm_own_frame(cpu, path.at[path.n - 1], &k))
+			return path.at[path.n - 1] & ~(UT_PAGE_SIZE - 1);
+	}
+	return 0;
+}
+
+static void touch_below(struct storm_cpu *cpu, u64 table)
+{
+	struct storm_path path;
+	u32 n;
+
+	for (n = 0; n < cpu->nr_gvas; n++) {
+		storm_walk(cpu, cpu->root, cpu->gva[n], &path);
+		if (path.level == 1 && (path.at[path.n - 1] & ~(UT_PAGE_SIZE - 1)) == table)
+			do_access(cpu, n);
+	}
+}
+
+/* Store without keeping book of each entry, which would take long: all pages are in doubt. */
+static void store_burst(struct storm_cpu *cpu, u64 table)
+{
+	const struct storm_fmt *fmt = cpu->world->fmt;
+	struct storm_rec rec = { .op = STORM_OP_STORE };
+	u64 at, page;
+	u32 i;
+
+	storm_doubt_table(cpu, table);
+	for (i = 0; i < BURST; i++) {
+		at = table + fmt->idx[1][storm_below(cpu, fmt->nidx[1])] * fmt->entry;
 		page = storm_own_gpa(cpu, storm_below(cpu, STORM_OWN));
-		storm_set_entry(cpu, at, at, page | PTE_P | PTE_W | PTE_U | PTE_A, STORM_MOV);
-		/* Let the others do the same. */
+		rec.gva = at;
+		rec.value = page | PTE_P | PTE_W | PTE_U;
+		cpu->world->ops->store(cpu, at, 0, rec.value | PTE_A, STORM_MOV);
+		storm_record(cpu, &rec);
+		/* Let the others go on, even where one thread emulates all processors. */
 		guest_pause();
 	}
-	storm_load_root(cpu, storm_below(cpu, STORM_ROOTS));
-	for (n = cpu->first_common; n < cpu->nr_gvas; n++)
-		do_access(cpu, n);
+}
+
+/*
+ * Some vCPUs write a table of their own without anything that could leave the guest, while
+ * the others load roots that lead there too. A hypervisor that lets a table go out of step
+ * brings it in step again at those loads, and must not miss the writer's next store: it
+ * flushes by CR3 alone, and touches.
+ */
+void storm_burst(struct storm_cpu *cpu, bool writer)
+{
+	u64 table = writer ? lowest_table(cpu) : 0;
+	u32 i;
+
+	if (table)
+		store_burst(cpu, table);
+	for (i = 0; !table && i < BURST; i++)
+		storm_load_root(cpu, storm_below(cpu, STORM_ROOTS));
+	storm_load_root(cpu, cpu->root);
+	touch_below(cpu, table);
 }
 
 /* Change what is everybody's, while nobody else does anything. */

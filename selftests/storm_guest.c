@@ -243,7 +243,7 @@ static bool phase(struct storm_cpu *cpu, u32 number)
 	struct storm_world *world = cpu->world;
 	u32 i;
 
-	storm_burst(cpu);
+	storm_burst(cpu, (number + cpu->id) & 1);
 	for (i = 0; i < PHASE_STEPS && !ut_read_once(world->stop); i++)
 		storm_step(cpu);
 	if (!meet(world))

@@ -459,8 +459,7 @@ void umbra_mmu_guest_write(struct umbra_vcpu *vcpu, gpa_t gpa, const void *data,
 	};
 
 	/* What was written is seen by a trace that comes now, or the trace is seen here. */
-	if (after)
-		smp_mb();
+	smp_mb();
 	if (!page_traced(vcpu->vm, gpa))
 		return;
 	if (after)
@@ -652,6 +651,7 @@ int umbra_mmu_slot_create(struct umbra_memslot *slot)
 }
 
 void umbra_mmu_publish_begin(struct umbra_vm *vm, struct umbra_memslot *slot)
+	__acquires(&vm->mmu->lock)
 {
 	spin_lock(&vm->mmu->lock);
 	if (slot)
@@ -659,9 +659,22 @@ void umbra_mmu_publish_begin(struct umbra_vm *vm, struct umbra_memslot *slot)
 }
 
 void umbra_mmu_publish_end(struct umbra_vm *vm)
+	__releases(&vm->mmu->lock)
 {
-	umbra_spages_limit(vm);
 	spin_unlock(&vm->mmu->lock);
+}
+
+void umbra_mmu_slots_changed(struct umbra_vm *vm)
+{
+	struct umbra_tlb tlb;
+
+	umbra_spages_limit(vm);
+	umbra_tlb_begin(&tlb, vm);
+	spin_lock(&vm->mmu->lock);
+	shadow_enforce_limit(vm, &tlb);
+	umbra_tlb_flush(&tlb);
+	spin_unlock(&vm->mmu->lock);
+	umbra_tlb_end(&tlb);
 }
 
 void umbra_mmu_slot_destroy(struct umbra_vm *vm, struct umbra_memslot *slot)

@@ -176,6 +176,8 @@ int umbra_mmu_slot_create(struct umbra_memslot *slot);
  */
 void umbra_mmu_publish_begin(struct umbra_vm *vm, struct umbra_memslot *slot);
 void umbra_mmu_publish_end(struct umbra_vm *vm);
+/* Guest memory became more or less: so may the MMU's tables. vm->slots_lock held; sleeps. */
+void umbra_mmu_slots_changed(struct umbra_vm *vm);
 void umbra_mmu_slot_destroy(struct umbra_vm *vm, struct umbra_memslot *slot);
 
 #endif

@@ -148,9 +148,9 @@ static void work_new_cr3(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb
 	} else {
 		sp = shadow_find(vcpu->vm, long_root_gfn(vcpu), vcpu->mmu->role);
 		hit = sp;
-		if (!sp)
+		if (!sp) {
 			shadow_context_changed(vcpu);
-		else if (sp != old) {
+		} else if (sp != old) {
 			put_root(vcpu, 0, sp);
 			shadow_unpin(vcpu->vm, old, tlb);
 			umbra_use_root(vcpu, sp->spt);

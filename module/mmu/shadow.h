@@ -33,6 +33,8 @@ void shadow_pin(struct umbra_sp *sp);
 void shadow_unpin(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb *tlb);
 /* Make place for what one fault may need. */
 void shadow_make_room(struct umbra_vm *vm, struct umbra_tlb *tlb);
+/* No more tables than there may be; gives the lock away in between: sleeping context. */
+void shadow_enforce_limit(struct umbra_vm *vm, struct umbra_tlb *tlb);
 /* All of them; gives the lock away in between: sleeping context. */
 void shadow_zap_all(struct umbra_vm *vm, struct umbra_tlb *tlb);
 /* Zap tables whose guest table lies in @slot. */

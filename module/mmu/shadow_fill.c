@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Filling shadow entries ahead of use, near one that a fault filled or in a new
- * root, while everything needed is at hand: each saves a fault if it is used. Only what the guest's tables and
- * the host allow without any change to either: no accessed or dirty bit is set,
- * no page is faulted in, no trace yields.
+ * root, while everything needed is at hand: each saves a fault if it is used.
+ * Only what the guest's tables and the host allow without any change to either:
+ * no accessed or dirty bit is set, no page is faulted in, no trace yields.
  */
 #include "mmu_env.h"
 #include "shadow.h"

@@ -165,6 +165,22 @@ void shadow_make_room(struct umbra_vm *vm, struct umbra_tlb *tlb)
 		shadow_zap(vm, list_last_entry(&spages->unsync, struct umbra_sp, unsync), tlb);
 }
 
+static void breathe(struct umbra_vm *vm, struct umbra_tlb *tlb)
+{
+	if (!need_resched() && !spin_needbreak(&vm->mmu->lock))
+		return;
+	umbra_tlb_flush(tlb);
+	cond_resched_lock(&vm->mmu->lock);
+}
+
+void shadow_enforce_limit(struct umbra_vm *vm, struct umbra_tlb *tlb)
+{
+	struct umbra_spages *spages = &vm->mmu->spages;
+
+	while (spages->nr > spages->max && shadow_zap_oldest(vm, ROOM_BATCH, tlb))
+		breathe(vm, tlb);
+}
+
 /* Oldest first: those that are made while the lock is free are new enough to stay. */
 void shadow_zap_all(struct umbra_vm *vm, struct umbra_tlb *tlb)
 {
@@ -173,10 +189,7 @@ void shadow_zap_all(struct umbra_vm *vm, struct umbra_tlb *tlb)
 
 	while (left-- && !list_empty(&spages->lru)) {
 		shadow_zap(vm, list_last_entry(&spages->lru, struct umbra_sp, lru), tlb);
-		if (!need_resched() && !spin_needbreak(&vm->mmu->lock))
-			continue;
-		umbra_tlb_flush(tlb);
-		cond_resched_lock(&vm->mmu->lock);
+		breathe(vm, tlb);
 	}
 }
 

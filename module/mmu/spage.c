@@ -207,8 +207,11 @@ static void rmap_insert(struct umbra_vcpu *vcpu, struct umbra_memslot *slot, gfn
 		account(vcpu->vm, PAGE_SIZE);
 	}
 	head = rmap_head(slot, gfn, level);
-	if (unlikely(umbra_rmap_count(*head) >= UMBRA_RMAP_MAX))
+	if (unlikely(umbra_rmap_count(*head) >= UMBRA_RMAP_MAX)) {
 		umbra_rmap_zap_head(vcpu->vm, head, tlb);
+		/* Those of other vCPUs went too: not for a flush of this one's processor. */
+		umbra_tlb_flush(tlb);
+	}
 	chunks = umbra_rmap_add(head, spte, &vcpu->mmu->stock);
 	account(vcpu->vm, chunks * (long)sizeof(struct umbra_rmap_chunk));
 }

@@ -291,6 +291,8 @@ static int vtlb_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 	if (!vcpu->mmu->loaded)
 		return UMBRA_MMU_RETRY;
 	verdict = umbra_fault_traces(fault, tlb);
+	/* Owners that let go change tables of other vCPUs too: not for flush_own(). */
+	umbra_tlb_flush(tlb);
 	if (verdict != UMBRA_MMU_RETRY)
 		return verdict;
 	/* Without paging the guest's page is as large as it gets. */
@@ -312,6 +314,8 @@ static void vtlb_zap_slot(struct umbra_vm *vm, struct umbra_memslot *slot)
 	int idx = srcu_read_lock(&vm->srcu);
 
 	umbra_rmap_zap(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, true);
+	/* The slot may have held guest tables: what was filled from them goes too. */
+	umbra_request_all(vm, UMBRA_REQ_NEW_ROOT);
 	srcu_read_unlock(&vm->srcu, idx);
 }
 

@@ -202,7 +202,8 @@ static bool serve(struct try *t)
 	model_note("  walk: error %#x, gpa %#llx, flags %#llx%s; verdict %d", w.error, gpa,
 		   w.leaf.flags, w.rom ? ", in ROM" : "", verdict);
 	if (w.ok && verdict >= 0)
-		MODEL_CHECK(got.gpa == gpa, "%#llx leads to %#llx, not %#llx", t->gva, got.gpa, gpa);
+		MODEL_CHECK(got.gpa == gpa, "%#llx leads to %#llx, not %#llx", t->gva, got.gpa,
+			    gpa);
 	switch (verdict) {
 	case UMBRA_MMU_RETRY:
 		MODEL_CHECK(w.ok, "a refused access at %#llx is served", t->gva);

@@ -132,7 +132,7 @@ static unsigned int any_host_page(void)
 
 static void act_host(struct umbra_vcpu *unused)
 {
-	unsigned int page = any_host_page(), what = model_pick(10);
+	unsigned int page = any_host_page(), what = model_pick(12);
 
 	model_note("host: event %u at page %#x", what, page);
 	switch (what) {
@@ -144,10 +144,11 @@ static void act_host(struct umbra_vcpu *unused)
 		host_unmap(page, 1 + model_byte());
 		break;
 	case 3:
+	case 10:
+	case 11:
 		host_share(page);
 		break;
 	case 4:
-	case 5:
 		host_collapse(page);
 		break;
 	case 6:

@@ -39,8 +39,9 @@ static void check_page(int i, const struct unit_kept *k, u64 offset)
 	gfn_t gfn = host_gfn(pfn);
 	u8 kinds;
 
-	MODEL_CHECK(host_owns(gfn, pfn), "processor %d: page %#llx leads to frame %#llx, not gfn "
-		    "%#llx's any more", i, page, pfn, gfn);
+	MODEL_CHECK(host_owns(gfn, pfn),
+		    "processor %d: page %#llx leads to frame %#llx, not gfn %#llx's any more", i,
+		    page, pfn, gfn);
 	kinds = kinds_of(gfn);
 	MODEL_CHECK(!(kinds & UMBRA_TRACE_ACCESS), "processor %d reaches traced gfn %#llx", i, gfn);
 	if (k->entry & E_W) {
@@ -53,8 +54,8 @@ static void check_page(int i, const struct unit_kept *k, u64 offset)
 		return;
 	}
 	over = guest_hardware_allows(vcpu, k->entry) & ~guest_tlb_allows(vcpu, page, gfn);
-	MODEL_CHECK(!over, "processor %d: page %#llx to gfn %#llx by entry %#llx lets through "
-		    "accesses %#llx that no TLB may", i, page, gfn, k->entry, over);
+	MODEL_CHECK(!over, "processor %d: page %#llx to gfn %#llx: %#llx lets %#llx through", i,
+		    page, gfn, k->entry, over);
 }
 
 static void check_kept(int i, const struct unit_kept *k)

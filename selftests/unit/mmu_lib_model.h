@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A model of guests, processors and a host around module/mmu/, driven by a byte
- * string: mmu_lib_model.c begins and ends, mmu_lib_act.c has the actions,
+ * string. mmu_lib_model.c begins and ends, mmu_lib_act.c has the actions,
  * mmu_lib_edit.c and mmu_lib_access.c those of guests, mmu_lib_host.c the host's
- * memory, mmu_lib_check.c what must hold after every step. Any violation ends the program with the last actions on stderr.
+ * memory, mmu_lib_check.c what must hold after every step. Any violation ends the
+ * program with the last actions on stderr.
  */
 #ifndef UMBRA_UNIT_MMU_LIB_MODEL_H
 #define UMBRA_UNIT_MMU_LIB_MODEL_H

@@ -35,6 +35,7 @@ static void publish(const struct umbra_memslot *old, struct umbra_memslot *new, 
 	umbra_mmu_publish_begin(&unit.vm, data);
 	unit.slots = next;
 	umbra_mmu_publish_end(&unit.vm);
+	umbra_mmu_slots_changed(&unit.vm);
 	free(cur);
 }
 

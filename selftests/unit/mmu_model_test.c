@@ -52,8 +52,8 @@ static void test_nested(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shadow), cmocka_unit_test(test_vtlb),
-		cmocka_unit_test(test_nested),
+		cmocka_unit_test(test_nested), cmocka_unit_test(test_vtlb),
+		cmocka_unit_test(test_shadow),
 	};
 
 	if (argc > 1)

@@ -4,7 +4,9 @@
  * and that they give all of them back.
  */
 #include "mmu_lib.h"
+#include "mmu/gwalk.h"
 #include "mmu/mmu_internal.h"
+#include "mmu/slot.h"
 
 #define HEADS	4
 #define SPTES	64
@@ -134,12 +136,54 @@ static void test_random(void **state)
 	assert_int_equal(chunks, 0);
 }
 
+/* Map frame @gfn for @vcpu at its @i-th address. */
+static void map_alias(struct umbra_vcpu *vcpu, struct umbra_memslot *slot, gfn_t gfn, u64 i)
+{
+	struct umbra_gwalk walk = { .vcpu = vcpu, .level = 1 };
+	struct umbra_fault fault = {
+		.vcpu = vcpu, .gfn = gfn, .access = UMBRA_ACC_READ, .slot = slot, .level = 1,
+		.writable = true, .gva = i << PAGE_SHIFT, .walk = &walk,
+		.frame = { .pfn = 0x1234, .writable = true, .level = 1 },
+	};
+	struct umbra_tlb tlb;
+
+	assert_int_equal(umbra_tables_stock(vcpu), 0);
+	umbra_tlb_begin(&tlb, vcpu->vm);
+	pagefault_disable();
+	spin_lock(&vcpu->vm->mmu->lock);
+	assert_int_equal(umbra_vtlb_ops.map(&fault, &tlb), UMBRA_MMU_RETRY);
+	umbra_tlb_flush(&tlb);
+	spin_unlock(&vcpu->vm->mmu->lock);
+	pagefault_enable();
+	umbra_tlb_end(&tlb);
+}
+
+/* So many mappings of one frame that all of them go: other processors must hear of it. */
+static void test_full(void **state)
+{
+	struct umbra_memslot *slot = unit_slot(0, 0, 0x400, 0x7f0000000000UL, 0);
+	int i;
+
+	for (i = 0; i < UMBRA_RMAP_MAX; i++)
+		map_alias(&unit.vcpu[i & 1], slot, 0x205, i);
+	unit_cpus_touch();
+	map_alias(&unit.vcpu[0], slot, 0x205, i);
+	assert_int_equal(umbra_rmap_count(umbra_region(slot, 0x205)->rmap[5]), 1);
+	assert_true(unit_cpus_agree());
+}
+
+static int setup_vtlb(void **state)
+{
+	return unit_setup_mode(UMBRA_MMU_VTLB, 2);
+}
+
 #define TEST(f)		cmocka_unit_test_setup_teardown(f, setup, unit_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_by_one), TEST(test_drain), TEST(test_random),
+		cmocka_unit_test_setup_teardown(test_full, setup_vtlb, unit_teardown),
 	};
 
 	return cmocka_run_group_tests_name("mmu_rmap", tests, NULL, NULL);

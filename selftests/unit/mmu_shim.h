@@ -47,6 +47,8 @@ typedef struct { s64 counter; } atomic64_t;
 #define offset_in_page(a)	((unsigned long)(a) & (PAGE_SIZE - 1))
 #define __iomem
 #define __user
+#define __acquires(x)
+#define __releases(x)
 #define __rcu
 #define __ffs64(v)		((unsigned int)__builtin_ctzll(v))
 #define fls64(v)		(64 - __builtin_clzll(v))

@@ -457,17 +457,31 @@ static int setup_vtlb(void **state)
 	return unit_setup_mode(UMBRA_MMU_VTLB, 1);
 }
 
-#define TEST(f)	\
-	{ #f " (nested)", f, setup_nested, unit_teardown, NULL },	\
-	{ #f " (shadow)", f, setup_shadow, unit_teardown, NULL },	\
-	{ #f " (vtlb)", f, setup_vtlb, unit_teardown, NULL }
+#define TEST(f, mode)	{ #f " (" #mode ")", f, setup_##mode, unit_teardown, NULL }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_write_trace), TEST(test_access_trace), TEST(test_union),
-		TEST(test_large), TEST(test_callbacks), TEST(test_callback_removes),
-		TEST(test_yield), TEST(test_dirty_log), TEST(test_read_only), TEST(test_slots),
+		TEST(test_write_trace, nested), TEST(test_write_trace, shadow),
+		TEST(test_write_trace, vtlb),
+		TEST(test_access_trace, nested), TEST(test_access_trace, shadow),
+		TEST(test_access_trace, vtlb),
+		TEST(test_union, nested), TEST(test_union, shadow),
+		TEST(test_union, vtlb),
+		TEST(test_large, nested), TEST(test_large, shadow),
+		TEST(test_large, vtlb),
+		TEST(test_callbacks, nested), TEST(test_callbacks, shadow),
+		TEST(test_callbacks, vtlb),
+		TEST(test_callback_removes, nested), TEST(test_callback_removes, shadow),
+		TEST(test_callback_removes, vtlb),
+		TEST(test_yield, nested), TEST(test_yield, shadow),
+		TEST(test_yield, vtlb),
+		TEST(test_dirty_log, nested), TEST(test_dirty_log, shadow),
+		TEST(test_dirty_log, vtlb),
+		TEST(test_read_only, nested), TEST(test_read_only, shadow),
+		TEST(test_read_only, vtlb),
+		TEST(test_slots, nested), TEST(test_slots, shadow),
+		TEST(test_slots, vtlb),
 	};
 
 	return cmocka_run_group_tests_name("mmu_trace", tests, NULL, NULL);
