@@ -551,8 +551,10 @@ void umbra_mmu_invlpg(struct umbra_vcpu *vcpu, gva_t gva)
 
 void umbra_mmu_fault_injected(struct umbra_vcpu *vcpu, gva_t gva, u32 error)
 {
-	if ((error & (PFERR_PRESENT | PFERR_RSVD)) == PFERR_PRESENT)
-		vcpu->vm->mmu->ops->invlpg(vcpu, gva);
+	const struct umbra_mmu_ops *ops = vcpu->vm->mmu->ops;
+
+	if (ops->refused && (error & (PFERR_PRESENT | PFERR_RSVD)) == PFERR_PRESENT)
+		ops->refused(vcpu, gva);
 }
 
 /*

@@ -75,6 +75,8 @@ struct umbra_fault {
  *	disabled; a verdict
  * @new_cr3: CR3 was written; atomic
  * @invlpg: translations of one address go; atomic
+ * @refused: the guest's entries refuse an access to one address, which the guest
+ *	is told: its translation goes; atomic; NULL where the processor does it
  * @context_changed: registers that translation depends on changed; atomic
  */
 struct umbra_mmu_ops {
@@ -103,6 +105,7 @@ struct umbra_mmu_ops {
 	int (*map)(struct umbra_fault *fault, struct umbra_tlb *tlb);
 	void (*new_cr3)(struct umbra_vcpu *vcpu, bool noflush);
 	void (*invlpg)(struct umbra_vcpu *vcpu, gva_t gva);
+	void (*refused)(struct umbra_vcpu *vcpu, gva_t gva);
 	void (*context_changed)(struct umbra_vcpu *vcpu);
 };
 

@@ -211,6 +211,31 @@ static void shadow_invlpg(struct umbra_vcpu *vcpu, gva_t gva)
 		umbra_tables_locked(vcpu, gva, work_invlpg);
 }
 
+/* The walk has just read the upper entries: only the leaf can be of an older one. */
+static void work_refused(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tlb)
+{
+	struct umbra_sp *sp = root_for(vcpu, gva);
+
+	while (sp) {
+		unsigned int index = spte_index(gva, sp->role.level);
+		u64 spte = sp->spt[index];
+
+		if (!spte_present(spte))
+			return;
+		if (spte_leaf(spte, sp->role.level)) {
+			shadow_sync_entry(vcpu, sp, index, tlb);
+			return;
+		}
+		sp = umbra_sp_linked(spte);
+	}
+}
+
+static void shadow_refused(struct umbra_vcpu *vcpu, gva_t gva)
+{
+	if (vcpu->mmu->loaded && vcpu->mmu->role.levels)
+		umbra_tables_locked(vcpu, gva, work_refused);
+}
+
 /* The directory for a fault outside long mode, made if need be. */
 static struct umbra_sp *fault_directory(struct umbra_fault *fault, struct umbra_tlb *tlb)
 {
@@ -525,5 +550,6 @@ const struct umbra_mmu_ops umbra_shadow_ops = {
 	.map = shadow_map,
 	.new_cr3 = shadow_new_cr3,
 	.invlpg = shadow_invlpg,
+	.refused = shadow_refused,
 	.context_changed = shadow_context_changed,
 };

@@ -354,5 +354,6 @@ const struct umbra_mmu_ops umbra_vtlb_ops = {
 	.map = vtlb_map,
 	.new_cr3 = vtlb_new_cr3,
 	.invlpg = vtlb_invlpg,
+	.refused = vtlb_invlpg,
 	.context_changed = vtlb_context_changed,
 };
