@@ -32,27 +32,7 @@ static struct {
 	u64 page;
 } at;
 
-FIXTURE(cr3)
-{
-	struct ut_vm *vm;
-	struct ut_vcpu *vcpu;
-};
-
-FIXTURE_SETUP(cr3)
-{
-	int i;
-
-	self->vm = ut_vm_long();
-	sd_setup(self->vm);
-	for (i = 0; i < NFRAMES; i++)
-		sd_fill_frame(self->vm, FRAME(i), VALUE(i));
-	self->vcpu = ut_vcpu_long(self->vm, 0, NULL);
-}
-
-FIXTURE_TEARDOWN(cr3)
-{
-	ut_vm_free(self->vm);
-}
+SD_FIXTURE(cr3);
 
 static void run(struct _test_data_cr3 *self, void *fn)
 {

@@ -17,27 +17,7 @@
 #define CPUID_7_EBX_SMEP	BIT_ULL(7)
 #define CPUID_7_EBX_SMAP	BIT_ULL(20)
 
-FIXTURE(bug)
-{
-	struct ut_vm *vm;
-	struct ut_vcpu *vcpu;
-};
-
-FIXTURE_SETUP(bug)
-{
-	int i;
-
-	self->vm = ut_vm_long();
-	sd_setup(self->vm);
-	for (i = 0; i < NFRAMES; i++)
-		sd_fill_frame(self->vm, FRAME(i), VALUE(i));
-	self->vcpu = ut_vcpu_long(self->vm, 0, NULL);
-}
-
-FIXTURE_TEARDOWN(bug)
-{
-	ut_vm_free(self->vm);
-}
+SD_FIXTURE(bug);
 
 /* ---- one table below entries with different rights ---- */
 

@@ -19,27 +19,7 @@
 #define EXEC_REFUSED	SD_PF(SD_ERR_P | SD_ERR_I)
 #define CPUID_1G_EDX		BIT_ULL(26)
 
-FIXTURE(bits)
-{
-	struct ut_vm *vm;
-	struct ut_vcpu *vcpu;
-};
-
-FIXTURE_SETUP(bits)
-{
-	int i;
-
-	self->vm = ut_vm_long();
-	sd_setup(self->vm);
-	for (i = 0; i < NFRAMES; i++)
-		sd_fill_frame(self->vm, FRAME(i), VALUE(i));
-	self->vcpu = ut_vcpu_long(self->vm, 0, NULL);
-}
-
-FIXTURE_TEARDOWN(bits)
-{
-	ut_vm_free(self->vm);
-}
+SD_FIXTURE(bits);
 
 /* An entry that was not present is in no TLB: nothing to flush at any level. */
 static void guest_appear(void)

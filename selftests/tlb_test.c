@@ -22,27 +22,7 @@
 #define CPUID_1_ECX_PCID	BIT_ULL(17)
 #define CPUID_1G_EDX		BIT_ULL(26)
 
-FIXTURE(tlb)
-{
-	struct ut_vm *vm;
-	struct ut_vcpu *vcpu;
-};
-
-FIXTURE_SETUP(tlb)
-{
-	int i;
-
-	self->vm = ut_vm_long();
-	sd_setup(self->vm);
-	for (i = 0; i < NFRAMES; i++)
-		sd_fill_frame(self->vm, FRAME(i), VALUE(i));
-	self->vcpu = ut_vcpu_long(self->vm, 0, NULL);
-}
-
-FIXTURE_TEARDOWN(tlb)
-{
-	ut_vm_free(self->vm);
-}
+SD_FIXTURE(tlb);
 
 static void guest_small(void)
 {

@@ -59,15 +59,6 @@ static bool age_head(unsigned long head, bool clear)
 	return young;
 }
 
-/* Let others have the lock or the CPU; what was dropped so far is flushed before. */
-static void breathe(struct umbra_vm *vm, struct umbra_tlb *tlb)
-{
-	if (!need_resched() && !spin_needbreak(&vm->mmu->lock))
-		return;
-	umbra_tlb_flush(tlb);
-	cond_resched_lock(&vm->mmu->lock);
-}
-
 static gfn_t region_end(gfn_t gfn, gfn_t end)
 {
 	return min(end, (gfn | (UMBRA_REGION_PAGES - 1)) + 1);
@@ -90,7 +81,7 @@ bool umbra_rmap_zap(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first
 		for (; region->rmap && gfn < stop; gfn++)
 			umbra_rmap_zap_head(vm, &region->rmap[gfn % UMBRA_REGION_PAGES], &tlb);
 		if (may_block)
-			breathe(vm, &tlb);
+			umbra_tlb_breathe(&tlb);
 	}
 	umbra_tlb_flush(&tlb);
 	spin_unlock(&vm->mmu->lock);
@@ -130,7 +121,7 @@ void umbra_rmap_log_start(struct umbra_vm *vm, struct umbra_memslot *slot)
 		umbra_rmap_zap_head(vm, &region->large, &tlb);
 		for (; region->rmap && gfn < stop; gfn++)
 			protect_head(region->rmap[gfn % UMBRA_REGION_PAGES], &tlb);
-		breathe(vm, &tlb);
+		umbra_tlb_breathe(&tlb);
 	}
 	umbra_tlb_flush(&tlb);
 	spin_unlock(&vm->mmu->lock);

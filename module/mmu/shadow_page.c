@@ -165,20 +165,12 @@ void shadow_make_room(struct umbra_vm *vm, struct umbra_tlb *tlb)
 		shadow_zap(vm, list_last_entry(&spages->unsync, struct umbra_sp, unsync), tlb);
 }
 
-static void breathe(struct umbra_vm *vm, struct umbra_tlb *tlb)
-{
-	if (!need_resched() && !spin_needbreak(&vm->mmu->lock))
-		return;
-	umbra_tlb_flush(tlb);
-	cond_resched_lock(&vm->mmu->lock);
-}
-
 void shadow_enforce_limit(struct umbra_vm *vm, struct umbra_tlb *tlb)
 {
 	struct umbra_spages *spages = &vm->mmu->spages;
 
 	while (spages->nr > spages->max && shadow_zap_oldest(vm, ROOM_BATCH, tlb))
-		breathe(vm, tlb);
+		umbra_tlb_breathe(tlb);
 }
 
 /* Oldest first: those that are made while the lock is free are new enough to stay. */
@@ -189,7 +181,7 @@ void shadow_zap_all(struct umbra_vm *vm, struct umbra_tlb *tlb)
 
 	while (left-- && !list_empty(&spages->lru)) {
 		shadow_zap(vm, list_last_entry(&spages->lru, struct umbra_sp, lru), tlb);
-		breathe(vm, tlb);
+		umbra_tlb_breathe(tlb);
 	}
 }
 

@@ -102,15 +102,10 @@ static int tdp_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
  */
 static void tdp_breathe(struct umbra_pt_iter *it, struct umbra_tlb *tlb)
 {
-	struct umbra_mmu *mmu = tlb->vm->mmu;
-
 	if (umbra_pt_present(it) && !umbra_pt_leaf(it) && it->gfn <= it->first)
 		return;
-	if (!need_resched() && !spin_needbreak(&mmu->lock))
-		return;
-	umbra_tlb_flush(tlb);
-	cond_resched_lock(&mmu->lock);
-	umbra_pt_restart(it);
+	if (umbra_tlb_breathe(tlb))
+		umbra_pt_restart(it);
 }
 
 /* Visit all present entries that touch [first, end); the lock is taken here. */

@@ -38,6 +38,17 @@ void umbra_tlb_flush(struct umbra_tlb *tlb)
 	tlb->pending = false;
 }
 
+bool umbra_tlb_breathe(struct umbra_tlb *tlb)
+{
+	struct umbra_mmu *mmu = tlb->vm->mmu;
+
+	if (!need_resched() && !spin_needbreak(&mmu->lock))
+		return false;
+	umbra_tlb_flush(tlb);
+	cond_resched_lock(&mmu->lock);
+	return true;
+}
+
 bool umbra_tlb_end(struct umbra_tlb *tlb)
 {
 	WARN_ON_ONCE(tlb->pending);

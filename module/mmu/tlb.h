@@ -34,6 +34,11 @@ void umbra_tlb_note(struct umbra_tlb *tlb);
 void umbra_tlb_table(struct umbra_tlb *tlb, u64 *table);
 /* MMU lock held: flush what is pending. */
 void umbra_tlb_flush(struct umbra_tlb *tlb);
+/*
+ * MMU lock held, sleeping context: let others have the lock or the CPU if they want
+ * it, after a flush of what is pending. True when tables may have changed.
+ */
+bool umbra_tlb_breathe(struct umbra_tlb *tlb);
 /* After the last flush, without the lock: free the tables. True if there was anything. */
 bool umbra_tlb_end(struct umbra_tlb *tlb);
 

@@ -111,4 +111,32 @@ static inline u64 sd_random(u64 *state)
 	return *state >> 33;
 }
 
+/*
+ * A VM with one vCPU in long mode, and the test's NFRAMES frames FRAME(i), each
+ * filled with VALUE(i).
+ */
+#define SD_FIXTURE(name)						\
+FIXTURE(name)								\
+{									\
+	struct ut_vm *vm;						\
+	struct ut_vcpu *vcpu;						\
+};									\
+									\
+FIXTURE_SETUP(name)							\
+{									\
+	int i;								\
+									\
+	self->vm = ut_vm_long();					\
+	sd_setup(self->vm);						\
+	for (i = 0; i < NFRAMES; i++)					\
+		sd_fill_frame(self->vm, FRAME(i), VALUE(i));		\
+	self->vcpu = ut_vcpu_long(self->vm, 0, NULL);			\
+}									\
+									\
+FIXTURE_TEARDOWN(name)							\
+{									\
+	ut_vm_free(self->vm);						\
+}									\
+struct sd_fixture_##name
+
 #endif
