@@ -181,6 +181,24 @@ static struct umbra_sp *root_for(const struct umbra_vcpu *vcpu, gva_t gva)
 	return vcpu->mmu->root[umbra_tables_long(vcpu) ? 0 : gva >> 30 & 3];
 }
 
+static void sync_at(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
+		    struct umbra_tlb *tlb)
+{
+	shadow_sync_entry(vcpu, sp, index, tlb);
+	/* The other half of a page of 4 MiB. */
+	if (sp->role.levels == 2 && sp->role.level == 2)
+		shadow_sync_entry(vcpu, sp, index ^ 1, tlb);
+}
+
+static struct umbra_sp *below(const struct umbra_sp *sp, unsigned int index)
+{
+	u64 spte = sp->spt[index];
+
+	if (!spte_present(spte) || spte_leaf(spte, sp->role.level))
+		return NULL;
+	return umbra_sp_linked(spte);
+}
+
 /*
  * Look again at every entry on the way, for user space may have written them
  * unseen: what the guest does not say any more goes.
@@ -191,16 +209,9 @@ static void work_invlpg(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tl
 
 	while (sp) {
 		unsigned int index = spte_index(gva, sp->role.level);
-		u64 spte;
 
-		shadow_sync_entry(vcpu, sp, index, tlb);
-		/* The other half of a page of 4 MiB. */
-		if (sp->role.levels == 2 && sp->role.level == 2)
-			shadow_sync_entry(vcpu, sp, index ^ 1, tlb);
-		spte = sp->spt[index];
-		if (!spte_present(spte) || spte_leaf(spte, sp->role.level))
-			return;
-		sp = umbra_sp_linked(spte);
+		sync_at(vcpu, sp, index, tlb);
+		sp = below(sp, index);
 	}
 }
 
@@ -211,22 +222,17 @@ static void shadow_invlpg(struct umbra_vcpu *vcpu, gva_t gva)
 		umbra_tables_locked(vcpu, gva, work_invlpg);
 }
 
-/* The walk has just read the upper entries: only the leaf can be of an older one. */
+/* As work_invlpg(), but of tables in step only the leaf can be of an older walk. */
 static void work_refused(struct umbra_vcpu *vcpu, gva_t gva, struct umbra_tlb *tlb)
 {
 	struct umbra_sp *sp = root_for(vcpu, gva);
 
 	while (sp) {
 		unsigned int index = spte_index(gva, sp->role.level);
-		u64 spte = sp->spt[index];
 
-		if (!spte_present(spte))
-			return;
-		if (spte_leaf(spte, sp->role.level)) {
-			shadow_sync_entry(vcpu, sp, index, tlb);
-			return;
-		}
-		sp = umbra_sp_linked(spte);
+		if (sp->stale || spte_leaf(sp->spt[index], sp->role.level))
+			sync_at(vcpu, sp, index, tlb);
+		sp = below(sp, index);
 	}
 }
 
@@ -434,7 +440,7 @@ static int shadow_fast(struct umbra_fault *fault, struct umbra_tlb *tlb)
 static int shadow_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 {
 	struct umbra_vcpu *vcpu = fault->vcpu;
-	struct umbra_sp *sp, *below;
+	struct umbra_sp *sp, *next;
 	bool judged = false;
 	unsigned int index;
 	int verdict;
@@ -450,9 +456,9 @@ static int shadow_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 		sp->touched = true;
 		sp->writes = 0;
 		/* What is linked already and in step says the same as the guest's table. */
-		below = next_table(fault, sp, index);
-		if (below) {
-			sp = below;
+		next = next_table(fault, sp, index);
+		if (next) {
+			sp = next;
 			continue;
 		}
 		if (!sp->role.direct && entry_changed(fault, sp, index))

@@ -77,7 +77,7 @@ static inline bool umbra_role_wide(union umbra_role role)
  * @writes: (l) traced writes since the last fault that came through
  * @stale: (l) the guest may have changed its table unseen
  * @dead: (l) dropped, but still pinned
- * @touched: (l) a fault came through since reclaim last looked
+ * @touched: (l) a fault came through since reclaim, or vtlb: a drop, last looked
  * @pieces: (l) vtlb: some leaf is part of a larger guest page
  * @used: (l) present entries by index
  * @seen: (l) the search that looked at it last

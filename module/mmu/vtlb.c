@@ -79,8 +79,11 @@ static void drop(struct umbra_vcpu *vcpu, bool keep_global, struct umbra_tlb *tl
 	umbra_vm_stat_inc(vcpu->vm, vtlb_drops);
 	list_for_each_entry_safe(sp, next, &vcpu->mmu->tables, lru) {
 		drop_leaves(vcpu->vm, sp, keep_global, tlb);
-		if (!sp->nr && !sp->pins)
+		/* One that was filled since the last time will be filled again. */
+		if (!sp->nr && !sp->pins && !(keep_global && sp->touched))
 			release_table(vcpu, sp, tlb);
+		else
+			sp->touched = false;
 	}
 	if (!keep_global)
 		vcpu->mmu->pieces_1g = false;
@@ -274,6 +277,7 @@ static int set_leaf(struct umbra_fault *fault, struct umbra_sp *sp, u64 spte,
 	drop_table_at(vcpu, sp, index, tlb);
 	umbra_sp_set_leaf(vcpu, sp, index, spte, fault->slot,
 			  fault->gfn & ~(umbra_level_pages(sp->role.level) - 1), tlb);
+	sp->touched = true;
 	umbra_vm_stat_inc(vcpu->vm, vtlb_fills);
 	flush_own(vcpu, tlb);
 	return UMBRA_MMU_RETRY;

@@ -210,10 +210,8 @@ static bool serve(struct try *t)
 		return false;
 	case UMBRA_MMU_INJECT:
 		check_injected(t, &w, sum, &got);
+		/* It drops something, but how much of a large page's is not promised. */
 		umbra_mmu_fault_injected(t->vcpu, t->gva, got.error);
-		/* A fault of protection drops what the TLB holds there. */
-		if ((got.error & 9) == 1)
-			guest_tlb_invlpg(t->vcpu, page_of(t));
 		return true;
 	case UMBRA_MMU_MMIO:
 		check_mmio(t, &w, gpa);

@@ -311,6 +311,23 @@ static void test_unsync(void **state)
 	assert_int_equal(fault(0x202000, UMBRA_ACC_WRITE), UMBRA_MMU_EMULATE);
 }
 
+/* A refused access drops what the processor held for the page: it will not recur. */
+static void test_refused(void **state)
+{
+	paging_build4();
+	put(2, 1, to(0, E_PS | ALL));
+	map(0x1000, UMBRA_ACC_WRITE, DATA + 1);
+	map(0x203000, UMBRA_ACC_WRITE, 3);
+	put(3, 1, to(DATA + 1, E_P | E_A | E_D | E_NX));
+	assert_true(leaf(0x1000) & E_W);
+	assert_int_equal(fault(0x1000, UMBRA_ACC_EXEC), UMBRA_MMU_INJECT);
+	unit_cpus_touch();
+	umbra_mmu_fault_injected(vcpu, 0x1000, 0x11);
+	assert_true(unit_cpus_agree());
+	assert_int_equal(level_at(0x1000), 0);
+	assert_int_equal(fault(0x1000, UMBRA_ACC_WRITE), UMBRA_MMU_INJECT);
+}
+
 /* A stale table that was out of reach when CR3 was written is synced when linked. */
 static void test_sync_at_link(void **state)
 {
@@ -521,7 +538,7 @@ int main(void)
 		TEST(test_sharing), TEST(test_upper_rights), TEST(test_quadrants), TEST(test_4m),
 		TEST(test_pae), TEST(test_5_levels), TEST(test_large), TEST(test_1g),
 		TEST(test_no_wp), TEST(test_dirty), TEST(test_dirty_large), TEST(test_rom),
-		TEST(test_unsync), TEST(test_sync_at_link),
+		TEST(test_unsync), TEST(test_refused), TEST(test_sync_at_link),
 		TEST(test_flood), TEST(test_bound), TEST(test_live_root), TEST(test_self_map),
 		TEST(test_keys), TEST(test_notifier),
 	};
