@@ -32,7 +32,21 @@ static struct {
 	u64 page;
 } at;
 
-SD_FIXTURE(cr3);
+FIXTURE(cr3)
+{
+	struct ut_vm *vm;
+	struct ut_vcpu *vcpu;
+};
+
+FIXTURE_SETUP(cr3)
+{
+	SD_START();
+}
+
+FIXTURE_TEARDOWN(cr3)
+{
+	ut_vm_free(self->vm);
+}
 
 static void run(struct _test_data_cr3 *self, void *fn)
 {

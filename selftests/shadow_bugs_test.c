@@ -17,7 +17,21 @@
 #define CPUID_7_EBX_SMEP	BIT_ULL(7)
 #define CPUID_7_EBX_SMAP	BIT_ULL(20)
 
-SD_FIXTURE(bug);
+FIXTURE(bug)
+{
+	struct ut_vm *vm;
+	struct ut_vcpu *vcpu;
+};
+
+FIXTURE_SETUP(bug)
+{
+	SD_START();
+}
+
+FIXTURE_TEARDOWN(bug)
+{
+	ut_vm_free(self->vm);
+}
 
 /* ---- one table below entries with different rights ---- */
 

@@ -19,7 +19,21 @@
 #define EXEC_REFUSED	SD_PF(SD_ERR_P | SD_ERR_I)
 #define CPUID_1G_EDX		BIT_ULL(26)
 
-SD_FIXTURE(bits);
+FIXTURE(bits)
+{
+	struct ut_vm *vm;
+	struct ut_vcpu *vcpu;
+};
+
+FIXTURE_SETUP(bits)
+{
+	SD_START();
+}
+
+FIXTURE_TEARDOWN(bits)
+{
+	ut_vm_free(self->vm);
+}
 
 /* An entry that was not present is in no TLB: nothing to flush at any level. */
 static void guest_appear(void)

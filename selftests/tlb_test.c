@@ -22,7 +22,21 @@
 #define CPUID_1_ECX_PCID	BIT_ULL(17)
 #define CPUID_1G_EDX		BIT_ULL(26)
 
-SD_FIXTURE(tlb);
+FIXTURE(tlb)
+{
+	struct ut_vm *vm;
+	struct ut_vcpu *vcpu;
+};
+
+FIXTURE_SETUP(tlb)
+{
+	SD_START();
+}
+
+FIXTURE_TEARDOWN(tlb)
+{
+	ut_vm_free(self->vm);
+}
 
 static void guest_small(void)
 {

@@ -112,18 +112,10 @@ static inline u64 sd_random(u64 *state)
 }
 
 /*
- * A VM with one vCPU in long mode, and the test's NFRAMES frames FRAME(i), each
- * filled with VALUE(i).
+ * For a fixture with @vm and @vcpu: a vCPU in long mode, and the test's NFRAMES
+ * frames FRAME(i), each filled with VALUE(i).
  */
-#define SD_FIXTURE(name)						\
-FIXTURE(name)								\
-{									\
-	struct ut_vm *vm;						\
-	struct ut_vcpu *vcpu;						\
-};									\
-									\
-FIXTURE_SETUP(name)							\
-{									\
+#define SD_START() do {							\
 	int i;								\
 									\
 	self->vm = ut_vm_long();					\
@@ -131,12 +123,6 @@ FIXTURE_SETUP(name)							\
 	for (i = 0; i < NFRAMES; i++)					\
 		sd_fill_frame(self->vm, FRAME(i), VALUE(i));		\
 	self->vcpu = ut_vcpu_long(self->vm, 0, NULL);			\
-}									\
-									\
-FIXTURE_TEARDOWN(name)							\
-{									\
-	ut_vm_free(self->vm);						\
-}									\
-struct sd_fixture_##name
+} while (0)
 
 #endif
