@@ -10,6 +10,7 @@
 #ifndef UMBRA_MMU_SPAGE_H
 #define UMBRA_MMU_SPAGE_H
 
+#include "fmt.h"
 #include "fmt_spte.h"
 #include "mmu_env.h"
 #include "rmap.h"
