@@ -188,11 +188,10 @@ u64 umbra_cr3_reserved(const struct umbra_vcpu *vcpu)
 
 int umbra_set_cr3(struct umbra_vcpu *vcpu, u64 value)
 {
-	bool noflush = (vcpu->cr4 & X86_CR4_PCIDE) && (value & CR3_NOFLUSH);
 	struct paging_state old;
 	int err;
 
-	if (noflush)
+	if (vcpu->cr4 & X86_CR4_PCIDE)
 		value &= ~CR3_NOFLUSH;
 	if (umbra_is_long_mode(vcpu)) {
 		if (value & umbra_cr3_reserved(vcpu))
@@ -206,7 +205,7 @@ int umbra_set_cr3(struct umbra_vcpu *vcpu, u64 value)
 	if (err)
 		return err;
 	umbra_vendor->sync_crs(vcpu);
-	umbra_mmu_new_cr3(vcpu, noflush);
+	umbra_mmu_new_cr3(vcpu);
 	return 0;
 }
 

@@ -272,7 +272,7 @@ int umbra_em_set_vec(struct umbra_emul *em, unsigned int nr, const void *buf,
 
 int umbra_em_invpcid(struct umbra_emul *em, unsigned int type, u64 pcid, u64 linear)
 {
-	umbra_mmu_invpcid(em_vcpu(em), type, pcid, linear);
+	umbra_mmu_invpcid(em_vcpu(em));
 	return UMBRA_EMUL_OK;
 }
 

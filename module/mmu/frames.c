@@ -71,8 +71,7 @@ bool umbra_rmap_zap(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first
 	gfn_t gfn, stop;
 
 	lockdep_assert_irqs_enabled();
-	umbra_tlb_begin(&tlb, vm);
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	for (gfn = first; gfn < end; gfn = stop) {
 		struct umbra_region *region = umbra_region(slot, gfn);
 
@@ -83,9 +82,7 @@ bool umbra_rmap_zap(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first
 		if (may_block)
 			umbra_tlb_breathe(&tlb);
 	}
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	return umbra_tlb_end(&tlb);
+	return umbra_tlb_unlock(&tlb);
 }
 
 bool umbra_rmap_age(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first, gfn_t end,
@@ -112,8 +109,7 @@ void umbra_rmap_log_start(struct umbra_vm *vm, struct umbra_memslot *slot)
 	gfn_t end = slot->base_gfn + slot->npages, gfn, stop;
 	struct umbra_tlb tlb;
 
-	umbra_tlb_begin(&tlb, vm);
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	for (gfn = slot->base_gfn; gfn < end; gfn = stop) {
 		struct umbra_region *region = umbra_region(slot, gfn);
 
@@ -123,9 +119,7 @@ void umbra_rmap_log_start(struct umbra_vm *vm, struct umbra_memslot *slot)
 			protect_head(region->rmap[gfn % UMBRA_REGION_PAGES], &tlb);
 		umbra_tlb_breathe(&tlb);
 	}
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 }
 
 void umbra_rmap_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t first,
@@ -133,8 +127,7 @@ void umbra_rmap_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn
 {
 	struct umbra_tlb tlb;
 
-	umbra_tlb_begin(&tlb, vm);
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	for (; mask; mask &= mask - 1) {
 		gfn_t gfn = first + __ffs64(mask);
 		struct umbra_region *region = umbra_region(slot, gfn);
@@ -143,9 +136,7 @@ void umbra_rmap_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn
 		if (region->rmap)
 			protect_head(region->rmap[gfn % UMBRA_REGION_PAGES], &tlb);
 	}
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 }
 
 /* Small mappings go, where large ones are possible now: faults bring those. */

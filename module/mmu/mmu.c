@@ -217,17 +217,11 @@ static int fault_map(struct umbra_fault *fault, unsigned long seq, bool *mapped)
 	int verdict = UMBRA_MMU_RETRY;
 	struct umbra_tlb tlb;
 
-	umbra_tlb_begin(&tlb, vm);
-	pagefault_disable();
-	spin_lock(&mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	*mapped = !fault_is_stale(mmu, fault, seq);
-	if (*mapped) {
+	if (*mapped)
 		verdict = mmu->ops->map(fault, &tlb);
-		umbra_tlb_flush(&tlb);
-	}
-	spin_unlock(&mmu->lock);
-	pagefault_enable();
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 	return verdict;
 }
 
@@ -266,14 +260,9 @@ static int fault_locked(struct umbra_fault *fault,
 	struct umbra_tlb tlb;
 	int ret;
 
-	umbra_tlb_begin(&tlb, vm);
-	pagefault_disable();
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	ret = work(fault, &tlb);
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	pagefault_enable();
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 	return ret;
 }
 
@@ -409,16 +398,14 @@ int umbra_mmu_page_fault(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool at
 	};
 	int ret = fault_fast(&fault, w);
 
-	if (ret == -EAGAIN)
+	if (ret == -EAGAIN) {
 		ret = fault_walk(&walk, atomic, w);
-	else
-		goto count;
-	if (ret == UMBRA_MMU_RETRY) {
-		walk.level = w->level;
-		fault.gfn = gpa_to_gfn(w->gpa);
-		ret = fault_serve(&fault, atomic);
+		if (ret == UMBRA_MMU_RETRY) {
+			walk.level = w->level;
+			fault.gfn = gpa_to_gfn(w->gpa);
+			ret = fault_serve(&fault, atomic);
+		}
 	}
-count:
 	if (ret == UMBRA_MMU_INJECT)
 		umbra_stat_inc(vcpu, faults_true);
 	else if (ret == UMBRA_MMU_RETRY)
@@ -434,14 +421,9 @@ static void tell_traces(struct umbra_vcpu *vcpu, const struct umbra_traced *a,
 	struct umbra_vm *vm = vcpu->vm;
 	struct umbra_tlb tlb;
 
-	umbra_tlb_begin(&tlb, vm);
-	pagefault_disable();
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	umbra_trace_tell(vm, a, when, &tlb);
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	pagefault_enable();
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 }
 
 static bool page_traced(struct umbra_vm *vm, gpa_t gpa)
@@ -486,14 +468,9 @@ static bool trace_end(struct umbra_vm *vm, gpa_t gpa,
 
 	if (!slot)
 		return false;
-	umbra_tlb_begin(&tlb, vm);
-	pagefault_disable();
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	done = end(vm, slot, gfn, &tlb);
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	pagefault_enable();
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 	return done;
 }
 
@@ -538,9 +515,9 @@ void umbra_mmu_registers_set(struct umbra_vcpu *vcpu)
 	vcpu->vm->mmu->ops->context_changed(vcpu);
 }
 
-void umbra_mmu_new_cr3(struct umbra_vcpu *vcpu, bool noflush)
+void umbra_mmu_new_cr3(struct umbra_vcpu *vcpu)
 {
-	vcpu->vm->mmu->ops->new_cr3(vcpu, noflush);
+	vcpu->vm->mmu->ops->new_cr3(vcpu);
 }
 
 void umbra_mmu_invlpg(struct umbra_vcpu *vcpu, gva_t gva)
@@ -557,11 +534,7 @@ void umbra_mmu_fault_injected(struct umbra_vcpu *vcpu, gva_t gva, u32 error)
 		ops->refused(vcpu, gva);
 }
 
-/*
- * Tags are not told apart: whatever the type, translations of all contexts go.
- * More may always be dropped than was asked for.
- */
-void umbra_mmu_invpcid(struct umbra_vcpu *vcpu, unsigned int type, u64 pcid, gva_t gva)
+void umbra_mmu_invpcid(struct umbra_vcpu *vcpu)
 {
 	umbra_stat_inc(vcpu, invlpg);
 	vcpu->vm->mmu->ops->context_changed(vcpu);
@@ -671,12 +644,9 @@ void umbra_mmu_slots_changed(struct umbra_vm *vm)
 	struct umbra_tlb tlb;
 
 	umbra_spages_limit(vm);
-	umbra_tlb_begin(&tlb, vm);
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	shadow_enforce_limit(vm, &tlb);
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 }
 
 void umbra_mmu_slot_destroy(struct umbra_vm *vm, struct umbra_memslot *slot)

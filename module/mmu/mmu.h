@@ -103,13 +103,16 @@ void umbra_mmu_context_changed(struct umbra_vcpu *vcpu);
 /* User space set registers, and may have written guest memory before. Sleeps. */
 void umbra_mmu_registers_set(struct umbra_vcpu *vcpu);
 /* The guest wrote CR3, legally; vcpu->cr3 and PDPTEs are the new ones. */
-void umbra_mmu_new_cr3(struct umbra_vcpu *vcpu, bool noflush);
+void umbra_mmu_new_cr3(struct umbra_vcpu *vcpu);
 /* The guest executed INVLPG for @gva (or the emulator did). */
 void umbra_mmu_invlpg(struct umbra_vcpu *vcpu, gva_t gva);
 /* A #PF for @gva with error code @error goes to the guest: that drops a translation too. */
 void umbra_mmu_fault_injected(struct umbra_vcpu *vcpu, gva_t gva, u32 error);
-/* The guest executed INVPCID, legally; @type as the manual numbers them. */
-void umbra_mmu_invpcid(struct umbra_vcpu *vcpu, unsigned int type, u64 pcid, gva_t gva);
+/*
+ * The guest executed INVPCID, legally. Tags are not told apart: whatever the type,
+ * translations of all contexts go. More may always be dropped than was asked for.
+ */
+void umbra_mmu_invpcid(struct umbra_vcpu *vcpu);
 
 /*
  * Walk the guest's tables for linear address @gva. SRCU read section held.

@@ -73,7 +73,7 @@ struct umbra_fault {
  *	-EAGAIN with nothing changed; NULL where there is no such way
  * @map: install a translation; the cache is stocked; lock held, page faults
  *	disabled; a verdict
- * @new_cr3: CR3 was written; atomic
+ * @new_cr3: CR3 was written, with leave to keep translations or not; atomic
  * @invlpg: translations of one address go; atomic
  * @refused: the guest's entries refuse an access to one address, which the guest
  *	is told: its translation goes; atomic; NULL where the processor does it
@@ -103,7 +103,7 @@ struct umbra_mmu_ops {
 	int (*stock)(struct umbra_vcpu *vcpu);
 	int (*fast)(struct umbra_fault *fault, struct umbra_tlb *tlb);
 	int (*map)(struct umbra_fault *fault, struct umbra_tlb *tlb);
-	void (*new_cr3)(struct umbra_vcpu *vcpu, bool noflush);
+	void (*new_cr3)(struct umbra_vcpu *vcpu);
 	void (*invlpg)(struct umbra_vcpu *vcpu, gva_t gva);
 	void (*refused)(struct umbra_vcpu *vcpu, gva_t gva);
 	void (*context_changed)(struct umbra_vcpu *vcpu);

@@ -169,7 +169,7 @@ static void work_new_cr3(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb
  * root is synced all the same, since a later flush of its tag may come while
  * another root is in use.
  */
-static void shadow_new_cr3(struct umbra_vcpu *vcpu, bool noflush)
+static void shadow_new_cr3(struct umbra_vcpu *vcpu)
 {
 	if (!vcpu->mmu->loaded || !vcpu->mmu->role.levels)
 		return;
@@ -482,12 +482,9 @@ static void shadow_zap_slot(struct umbra_vm *vm, struct umbra_memslot *slot)
 	int idx = srcu_read_lock(&vm->srcu);
 
 	umbra_rmap_zap(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, true);
-	umbra_tlb_begin(&tlb, vm);
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	shadow_zap_tables_in(vm, slot, &tlb);
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 	srcu_read_unlock(&vm->srcu, idx);
 }
 
@@ -511,13 +508,9 @@ static void shadow_vm_destroy(struct umbra_vm *vm)
 	int idx = srcu_read_lock(&vm->srcu);
 	struct umbra_tlb tlb;
 
-	umbra_tlb_begin(&tlb, vm);
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	shadow_zap_all(vm, &tlb);
-	spin_unlock(&vm->mmu->lock);
-	/* No vCPU is left whose translations could matter. */
-	tlb.pending = false;
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 	srcu_read_unlock(&vm->srcu, idx);
 	umbra_spages_destroy(vm);
 }

@@ -143,12 +143,7 @@ void umbra_tables_locked(struct umbra_vcpu *vcpu, gva_t gva,
 	struct umbra_vm *vm = vcpu->vm;
 	struct umbra_tlb tlb;
 
-	umbra_tlb_begin(&tlb, vm);
-	pagefault_disable();
-	spin_lock(&vm->mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	work(vcpu, gva, &tlb);
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&vm->mmu->lock);
-	pagefault_enable();
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 }

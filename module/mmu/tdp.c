@@ -117,17 +117,14 @@ static __always_inline bool tdp_for_range(struct umbra_vm *vm, gfn_t first, gfn_
 	struct umbra_tlb tlb;
 
 	lockdep_assert_irqs_enabled();
-	umbra_tlb_begin(&tlb, vm);
-	spin_lock(&mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	umbra_pt_begin(&it, umbra_caps.fmt, mmu->root, first, end);
 	while (umbra_pt_next(&it)) {
 		visit(&it, &tlb, arg);
 		if (may_block)
 			tdp_breathe(&it, &tlb);
 	}
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&mmu->lock);
-	return umbra_tlb_end(&tlb);
+	return umbra_tlb_unlock(&tlb);
 }
 
 static bool entry_inside(const struct umbra_pt_iter *it)
@@ -224,8 +221,7 @@ static void tdp_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn
 	struct umbra_pt_iter it;
 	struct umbra_tlb tlb;
 
-	umbra_tlb_begin(&tlb, vm);
-	spin_lock(&mmu->lock);
+	umbra_tlb_lock(&tlb, vm);
 	umbra_pt_begin(&it, umbra_caps.fmt, mmu->root, first + __ffs64(mask),
 		       first + fls64(mask));
 	while (umbra_pt_next(&it)) {
@@ -236,9 +232,7 @@ static void tdp_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn
 		else if (mask & BIT_ULL(it.gfn - first))
 			entry_wrprotect(&it);
 	}
-	umbra_tlb_flush(&tlb);
-	spin_unlock(&mmu->lock);
-	umbra_tlb_end(&tlb);
+	umbra_tlb_unlock(&tlb);
 }
 
 /* A table where the host and the slot would now allow a large leaf goes away. */
@@ -339,7 +333,7 @@ static void tdp_context_changed(struct umbra_vcpu *vcpu)
 	umbra_vendor->flush_tlb(vcpu);
 }
 
-static void tdp_new_cr3(struct umbra_vcpu *vcpu, bool noflush)
+static void tdp_new_cr3(struct umbra_vcpu *vcpu)
 {
 	umbra_vendor->flush_tlb(vcpu);
 }

@@ -56,3 +56,20 @@ bool umbra_tlb_end(struct umbra_tlb *tlb)
 	umbra_sp_free_list(&tlb->sps);
 	return tlb->any;
 }
+
+void umbra_tlb_lock(struct umbra_tlb *tlb, struct umbra_vm *vm)
+	__acquires(&vm->mmu->lock)
+{
+	umbra_tlb_begin(tlb, vm);
+	pagefault_disable();
+	spin_lock(&vm->mmu->lock);
+}
+
+bool umbra_tlb_unlock(struct umbra_tlb *tlb)
+	__releases(&tlb->vm->mmu->lock)
+{
+	umbra_tlb_flush(tlb);
+	spin_unlock(&tlb->vm->mmu->lock);
+	pagefault_enable();
+	return umbra_tlb_end(tlb);
+}

@@ -28,6 +28,12 @@ struct umbra_tlb {
 };
 
 void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm);
+/*
+ * Begin a batch with the MMU lock held and page faults disabled, as all work on
+ * tables wants it; flush what is pending, give both back and end the batch.
+ */
+void umbra_tlb_lock(struct umbra_tlb *tlb, struct umbra_vm *vm);
+bool umbra_tlb_unlock(struct umbra_tlb *tlb);
 /* A translation was taken away or lost rights. */
 void umbra_tlb_note(struct umbra_tlb *tlb);
 /* @table was unlinked; it may be walked until the flush. */

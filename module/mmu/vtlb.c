@@ -148,7 +148,7 @@ static void work_new_cr3(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb
 }
 
 /* Entries carry no tag: whether the guest lets them stay or not, all but global ones go. */
-static void vtlb_new_cr3(struct umbra_vcpu *vcpu, bool noflush)
+static void vtlb_new_cr3(struct umbra_vcpu *vcpu)
 {
 	if (vcpu->mmu->loaded && vcpu->mmu->role.levels)
 		umbra_tables_locked(vcpu, 0, work_new_cr3);

@@ -15,7 +15,6 @@ static void act_cr3(struct umbra_vcpu *vcpu)
 {
 	unsigned int root = model_once_in(4) ? model_pick(MODEL_TABLES) : model_pick(2);
 	u64 old = vcpu->cr3;
-	bool noflush = model_once_in(4);
 
 	vcpu->cr3 = gfn_to_gpa(model_table(root));
 	if ((vcpu->cr0 & X86_CR0_PG) && guest_entry_bytes(vcpu) == 8 &&
@@ -23,8 +22,8 @@ static void act_cr3(struct umbra_vcpu *vcpu)
 		vcpu->cr3 = old;
 		return;
 	}
-	model_note("vcpu %d: CR3 = table %u%s", vcpu->index, root, noflush ? ", kept" : "");
-	umbra_mmu_new_cr3(vcpu, noflush);
+	model_note("vcpu %d: CR3 = table %u", vcpu->index, root);
+	umbra_mmu_new_cr3(vcpu);
 	guest_tlb_flush(vcpu, true);
 }
 
@@ -42,7 +41,7 @@ static void act_invlpg(struct umbra_vcpu *vcpu)
 static void act_invpcid(struct umbra_vcpu *vcpu)
 {
 	model_note("vcpu %d: INVPCID", vcpu->index);
-	umbra_mmu_invpcid(vcpu, 2, 0, 0);
+	umbra_mmu_invpcid(vcpu);
 	guest_tlb_flush(vcpu, false);
 }
 

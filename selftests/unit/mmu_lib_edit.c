@@ -210,7 +210,7 @@ static void flush_for(struct umbra_vcpu *vcpu, u64 page)
 	switch (model_pick(5)) {
 	case 0:
 		model_note("vcpu %d: CR3 again", vcpu->index);
-		umbra_mmu_new_cr3(vcpu, false);
+		umbra_mmu_new_cr3(vcpu);
 		guest_tlb_flush(vcpu, true);
 		break;
 	case 1:

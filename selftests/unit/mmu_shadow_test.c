@@ -122,7 +122,7 @@ static void test_pae(void **state)
 	put(0, 1, to(1, E_P));
 	assert_int_equal(fault(0x40001000, UMBRA_ACC_READ), UMBRA_MMU_INJECT);
 	assert_int_equal(umbra_mmu_load_pdptes(vcpu), 0);
-	umbra_mmu_new_cr3(vcpu, false);
+	umbra_mmu_new_cr3(vcpu);
 	map(0x40001000, UMBRA_ACC_READ, DATA + 1);
 }
 
@@ -302,7 +302,7 @@ static void test_unsync(void **state)
 	assert_true(find(3, 1)->stale);
 	/* CR3 brings all of it back, and the tables are write-protected again. */
 	put(3, 1, 0);
-	umbra_mmu_new_cr3(vcpu, false);
+	umbra_mmu_new_cr3(vcpu);
 	assert_true(unit_cpus_agree());
 	assert_false(find(3, 1)->stale);
 	assert_int_equal(level_at(0x1000), 0);
@@ -341,7 +341,7 @@ static void test_sync_at_link(void **state)
 	map(0x203000, UMBRA_ACC_WRITE, 3);
 	assert_true(find(3, 1)->stale);
 	vcpu->cr3 = 5 << 12;
-	umbra_mmu_new_cr3(vcpu, false);
+	umbra_mmu_new_cr3(vcpu);
 	assert_int_equal(unit_serve(vcpu), 0);
 	put(3, 1, to(DATA + 7, ALL));
 	assert_true(find(3, 1)->stale);
@@ -386,7 +386,7 @@ static void test_flood(void **state)
 	assert_true(unit_cpus_agree());
 	map(0xa01000, UMBRA_ACC_READ, DATA + 7);
 	put(2, 5, to(3, ALL));
-	umbra_mmu_new_cr3(vcpu, false);
+	umbra_mmu_new_cr3(vcpu);
 	assert_true(unit_cpus_agree());
 	assert_false(find(2, 2)->stale);
 	assert_false(leaf(0x202000) & E_W);

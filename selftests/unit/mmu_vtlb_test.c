@@ -23,7 +23,7 @@ static void test_global(void **state)
 	map(0x1000, UMBRA_ACC_READ, DATA + 1);
 	map(0x2000, UMBRA_ACC_READ, DATA + 2);
 	unit_cpus_touch();
-	umbra_mmu_new_cr3(vcpu, false);
+	umbra_mmu_new_cr3(vcpu);
 	assert_true(unit_cpus_agree());
 	assert_int_equal(level_at(0x1000), 0);
 	assert_int_equal(level_at(0x2000), 1);
@@ -34,7 +34,7 @@ static void test_global(void **state)
 	vcpu->cr4 &= ~(u64)X86_CR4_PGE;
 	umbra_mmu_context_changed(vcpu);
 	map(0x2000, UMBRA_ACC_READ, DATA + 2);
-	umbra_mmu_new_cr3(vcpu, false);
+	umbra_mmu_new_cr3(vcpu);
 	assert_int_equal(level_at(0x2000), 0);
 }
 
