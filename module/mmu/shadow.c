@@ -97,6 +97,8 @@ static void resync(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
 
 static void load_locked(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
 {
+	/* If it goes here, then to @tlb; resync() gives the lock away, and others may free it. */
+	const struct umbra_sp *last = vcpu->mmu->resync ? NULL : vcpu->mmu->root[0];
 	struct umbra_sp *sp;
 
 	drop_roots(vcpu, tlb);
@@ -111,7 +113,7 @@ static void load_locked(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
 	shadow_make_room(vcpu->vm, tlb);
 	sp = shadow_get(vcpu, long_root_gfn(vcpu), vcpu->mmu->role, tlb);
 	if (!sp->nr)
-		shadow_fill_root(vcpu, sp, tlb);
+		shadow_fill_root(vcpu, sp, last, tlb);
 	put_root(vcpu, 0, sp);
 	umbra_use_root(vcpu, sp->spt);
 }

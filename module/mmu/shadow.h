@@ -56,8 +56,12 @@ void shadow_shrink_exit(void);
 void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
 			struct umbra_tlb *tlb);
 
-/* A new root: link the tables that exist already; most are the guest kernel's. */
-void shadow_fill_root(struct umbra_vcpu *vcpu, struct umbra_sp *root, struct umbra_tlb *tlb);
+/*
+ * A new root: link the tables of the guest's kernel that exist already. @last is the
+ * root before, or NULL.
+ */
+void shadow_fill_root(struct umbra_vcpu *vcpu, struct umbra_sp *root, const struct umbra_sp *last,
+		      struct umbra_tlb *tlb);
 
 /*
  * shadow_sync.c: what guest entry @e, at @index of @sp, leads to: a frame or a table.
@@ -71,9 +75,19 @@ union umbra_role shadow_child_role(const struct x86_mode *mode, const struct umb
 /* Is guest entry @e at @sp's level a large page? */
 bool shadow_entry_large(const struct x86_mode *mode, const struct umbra_sp *sp, u64 e);
 /* Would the processor use @e in @sp's table, without setting its accessed bit? */
-bool shadow_entry_counts(const struct x86_mode *mode, const struct umbra_sp *sp, u64 e);
+static inline bool shadow_entry_counts(const struct x86_mode *mode, const struct umbra_sp *sp,
+				       u64 e)
+{
+	return x86_present(e) && x86_accessed(e) && !x86_reserved(mode, e, sp->role.level);
+}
+
 /* Rights that guest entry @e leaves of all. */
-u8 shadow_entry_rights(u64 e);
+static inline u8 shadow_entry_rights(u64 e)
+{
+	return (x86_writable(e) ? UMBRA_RIGHT_W : 0) | (x86_user(e) ? UMBRA_RIGHT_U : 0) |
+	       (x86_executable(e) ? UMBRA_RIGHT_X : 0);
+}
+
 /* Where the guest entry of @sp's entry @index is. */
 gpa_t shadow_entry_gpa(const struct umbra_sp *sp, unsigned int index);
 /* Does the guest's table, as it is now, say what @sp's entry @index does? */

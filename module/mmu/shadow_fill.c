@@ -157,29 +157,41 @@ void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned
 		fill_group(fault, sp, index, tlb);
 }
 
-/*
- * The upper half of the address space is the guest kernel's, the same in all of
- * its roots. Accessed bits are set already where another root leads there.
- */
-void shadow_fill_root(struct umbra_vcpu *vcpu, struct umbra_sp *root, struct umbra_tlb *tlb)
+/* Accessed bits are set already where another root leads there. */
+static bool fill_link(struct umbra_vcpu *vcpu, const struct umbra_memslot *slot,
+		      struct umbra_sp *root, unsigned int index, struct umbra_tlb *tlb)
 {
-	const struct umbra_memslot *slot = umbra_gfn_to_slot(vcpu->vm, root->gfn);
 	const struct x86_mode *mode = &vcpu->mmu->mode;
 	struct umbra_sp *child;
-	unsigned int i;
 	u64 e;
 
-	for (i = UMBRA_FMT_ENTRIES / 2; slot && i < UMBRA_FMT_ENTRIES && stock_left(vcpu); i++) {
-		if (umbra_slot_gpte(slot, shadow_entry_gpa(root, i), mode->wide, &e))
-			return;
-		if (!shadow_entry_counts(mode, root, e) || shadow_entry_large(mode, root, e))
-			continue;
-		child = shadow_find(vcpu->vm, shadow_entry_gfn(mode, root, i, e),
-				    shadow_child_role(mode, root, i, e));
-		if (!child)
-			continue;
-		/* As in shadow_get(): it may have been out of reach at the last flush. */
-		shadow_sync_under(vcpu, child, tlb);
-		umbra_sp_link(vcpu, root, i, child);
-	}
+	if (umbra_slot_gpte(slot, shadow_entry_gpa(root, index), mode->wide, &e))
+		return false;
+	if (!shadow_entry_counts(mode, root, e) || shadow_entry_large(mode, root, e))
+		return true;
+	child = shadow_find(vcpu->vm, shadow_entry_gfn(mode, root, index, e),
+			    shadow_child_role(mode, root, index, e));
+	if (!child)
+		return true;
+	/* As in shadow_get(): it may have been out of reach at the last flush. */
+	shadow_sync_under(vcpu, child, tlb);
+	umbra_sp_link(vcpu, root, index, child);
+	return true;
+}
+
+/*
+ * The upper half of the address space is the guest kernel's, the same in all of
+ * its roots: what it used under the root before, it will use under this one.
+ */
+void shadow_fill_root(struct umbra_vcpu *vcpu, struct umbra_sp *root, const struct umbra_sp *last,
+		      struct umbra_tlb *tlb)
+{
+	const struct umbra_memslot *slot = umbra_gfn_to_slot(vcpu->vm, root->gfn);
+	unsigned int i = UMBRA_FMT_ENTRIES / 2;
+	bool same = last && last->role.word == root->role.word;
+
+	for (; slot && i < UMBRA_FMT_ENTRIES && stock_left(vcpu); i++)
+		if (!same || test_bit(i, last->used))
+			if (!fill_link(vcpu, slot, root, i, tlb))
+				return;
 }

@@ -45,7 +45,9 @@ static unsigned long shrink_vm(struct umbra_vm *vm, unsigned long nr)
 		return 0;
 	idx = srcu_read_lock(&vm->srcu);
 	umbra_tlb_begin(&tlb, vm);
-	done = shadow_zap_oldest(vm, nr, &tlb);
+	done = umbra_sp_unkeep(vm, &tlb);
+	if (done < nr)
+		done += shadow_zap_oldest(vm, nr - done, &tlb);
 	umbra_tlb_flush(&tlb);
 	spin_unlock(&vm->mmu->lock);
 	umbra_tlb_end(&tlb);
@@ -60,7 +62,7 @@ static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_contr
 
 	spin_lock(&shadow_vms_lock);
 	list_for_each_entry(spages, &shadow_vms, on_vms)
-		nr += READ_ONCE(spages->nr);
+		nr += READ_ONCE(spages->nr) + READ_ONCE(spages->nr_pool);
 	spin_unlock(&shadow_vms_lock);
 	return nr ? nr : SHRINK_EMPTY;
 }

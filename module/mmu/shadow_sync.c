@@ -13,12 +13,6 @@ bool shadow_entry_large(const struct x86_mode *mode, const struct umbra_sp *sp, 
 	return sp->role.level > 1 && x86_leaf(mode, e, sp->role.level);
 }
 
-u8 shadow_entry_rights(u64 e)
-{
-	return (x86_writable(e) ? UMBRA_RIGHT_W : 0) | (x86_user(e) ? UMBRA_RIGHT_U : 0) |
-	       (x86_executable(e) ? UMBRA_RIGHT_X : 0);
-}
-
 gfn_t shadow_entry_gfn(const struct x86_mode *mode, const struct umbra_sp *sp,
 		       unsigned int index, u64 e)
 {
@@ -92,11 +86,6 @@ static bool link_fits(const struct x86_mode *mode, const struct umbra_sp *sp,
 	       child->role.word == shadow_child_role(mode, sp, index, e).word;
 }
 
-bool shadow_entry_counts(const struct x86_mode *mode, const struct umbra_sp *sp, u64 e)
-{
-	return x86_present(e) && x86_accessed(e) && !x86_reserved(mode, e, sp->role.level);
-}
-
 /*
  * The guest's paging mode for entries of @sp's table, which may be of another than
  * the vCPU is in now. 1 GiB pages count as offered: that they are not is found by
@@ -152,24 +141,114 @@ void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned in
 		shadow_drop(vcpu->vm, sp, index, tlb);
 }
 
+/*
+ * Its guest entry took rights away and left the rest: so does this. Dropping the
+ * entry would be right too, but a process that has forked reads on.
+ */
+static bool narrow(struct umbra_sp *sp, unsigned int index, u64 e, struct umbra_tlb *tlb)
+{
+	u64 old = sp->spt[index], lost = 0;
+
+	if (!x86_writable(e) || !x86_dirty(e))
+		lost |= SPTE_WRITE;
+	if (!x86_executable(e) && !(old & SPTE_NX))
+		return false;
+	if (!(old & lost) || !leaf_fits(sp, old & ~lost, e))
+		return false;
+	while (!try_cmpxchg(&sp->spt[index], &old, old & ~lost))
+		;
+	umbra_tlb_note(tlb);
+	return true;
+}
+
+/* Bits of a word of @sp->used whose leaves are not what guest entries @entry say. */
+static unsigned long differing(const struct x86_mode *mode, const struct umbra_sp *sp,
+			       unsigned int first, const u64 *entry)
+{
+	unsigned long left = sp->used[first / BITS_PER_LONG], bad = 0;
+
+	for (; left; left &= left - 1) {
+		unsigned int i = __ffs(left);
+		u64 e = entry[i];
+
+		if (!shadow_entry_counts(mode, sp, e) ||
+		    (e & X86_ADDR) >> PAGE_SHIFT != sp->gfns[first + i] ||
+		    !leaf_fits(sp, sp->spt[first + i], e))
+			bad |= left & -left;
+	}
+	return bad;
+}
+
+/* Those of the guest's entries at @hva that @used names; false: one cannot be read. */
+static bool read_entries(hva_t hva, unsigned long used, u64 *entry)
+{
+	const u64 __user *from = (const u64 __user *)hva;
+
+	if (!user_read_access_begin(from, BITS_PER_LONG * sizeof(*from)))
+		return false;
+	for (; used; used &= used - 1)
+		unsafe_get_user(entry[__ffs(used)], from + __ffs(used), failed);
+	user_read_access_end();
+	return true;
+failed:
+	user_read_access_end();
+	return false;
+}
+
+/* Most tables out of step are of the lowest level, with entries of 8 bytes. */
+static void sync_leaves(struct umbra_vm *vm, struct umbra_sp *sp, const struct x86_mode *mode,
+			hva_t hva, struct umbra_tlb *tlb)
+{
+	unsigned int first, i;
+	unsigned long bad;
+	u64 entry[BITS_PER_LONG];
+	bool read;
+
+	for (first = 0; first < UMBRA_FMT_ENTRIES; first += BITS_PER_LONG) {
+		bad = sp->used[first / BITS_PER_LONG];
+		if (!bad)
+			continue;
+		read = read_entries(hva + first * sizeof(u64), bad, entry);
+		if (read)
+			bad = differing(mode, sp, first, entry);
+		for (; bad; bad &= bad - 1) {
+			i = __ffs(bad);
+			if (!read || !shadow_entry_counts(mode, sp, entry[i]) ||
+			    (entry[i] & X86_ADDR) >> PAGE_SHIFT != sp->gfns[first + i] ||
+			    !narrow(sp, first + i, entry[i], tlb))
+				shadow_drop(vm, sp, first + i, tlb);
+		}
+	}
+}
+
+static void sync_entries(struct umbra_vcpu *vcpu, struct umbra_sp *sp,
+			 const struct x86_mode *mode, const struct umbra_memslot *slot,
+			 struct umbra_tlb *tlb)
+{
+	unsigned int i;
+	u64 e;
+
+	for_each_set_bit(i, sp->used, UMBRA_FMT_ENTRIES)
+		if (!slot || umbra_slot_gpte(slot, shadow_entry_gpa(sp, i), mode->wide, &e) ||
+		    !entry_fits(mode, sp, i, e))
+			shadow_drop(vcpu->vm, sp, i, tlb);
+}
+
 /* Its writes are traced again: compare, and it is in step. */
 static void sync_one(struct umbra_vcpu *vcpu, struct umbra_sp *sp, struct umbra_tlb *tlb)
 {
-	const struct umbra_memslot *slot;
+	const struct umbra_memslot *slot = umbra_gfn_to_slot(vcpu->vm, sp->gfn);
 	struct x86_mode mode;
-	unsigned int i;
-	u64 e;
 
 	sp->stale = false;
 	list_del_init(&sp->unsync);
 	vcpu->vm->mmu->spages.nr_unsync--;
 	umbra_vm_stat_inc(vcpu->vm, pages_synced);
 	mode_of(vcpu, sp, &mode);
-	slot = umbra_gfn_to_slot(vcpu->vm, sp->gfn);
-	for_each_set_bit(i, sp->used, UMBRA_FMT_ENTRIES)
-		if (!slot || umbra_slot_gpte(slot, shadow_entry_gpa(sp, i), mode.wide, &e) ||
-		    !entry_fits(&mode, sp, i, e))
-			shadow_drop(vcpu->vm, sp, i, tlb);
+	if (slot && mode.wide && sp->role.level == 1)
+		sync_leaves(vcpu->vm, sp, &mode, umbra_slot_hva(slot, sp->gfn), tlb);
+	else
+		sync_entries(vcpu, sp, &mode, slot, tlb);
 }
 
 /*

@@ -48,6 +48,8 @@ int umbra_spages_create(struct umbra_vm *vm)
 	spages->max = MIN_TABLES;
 	INIT_LIST_HEAD(&spages->lru);
 	INIT_LIST_HEAD(&spages->unsync);
+	INIT_LIST_HEAD(&spages->pool[0]);
+	INIT_LIST_HEAD(&spages->pool[1]);
 	return 0;
 }
 
@@ -65,8 +67,12 @@ void umbra_spages_limit(struct umbra_vm *vm)
 
 void umbra_spages_destroy(struct umbra_vm *vm)
 {
-	WARN_ON_ONCE(vm->mmu->spages.nr);
-	kvfree(vm->mmu->spages.hash);
+	struct umbra_spages *spages = &vm->mmu->spages;
+
+	WARN_ON_ONCE(spages->nr);
+	umbra_sp_free_list(&spages->pool[0]);
+	umbra_sp_free_list(&spages->pool[1]);
+	kvfree(spages->hash);
 }
 
 bool umbra_stock_ready(const struct umbra_stock *stock)
@@ -126,25 +132,60 @@ static void account(struct umbra_vm *vm, long bytes)
 	umbra_vm_stat_peak(vm, monitor_bytes);
 }
 
-struct umbra_sp *umbra_sp_new(struct umbra_vcpu *vcpu, gfn_t gfn, union umbra_role role)
+static long bytes_of(const struct umbra_sp *sp)
+{
+	return PAGE_SIZE + sizeof(*sp) + (sp->gfns ? GFNS_BYTES : 0);
+}
+
+/* One that was kept; NULL. Those that are to hold small leaves will need the frames' numbers. */
+static struct umbra_sp *take_kept(struct umbra_spages *spages, union umbra_role role)
+{
+	unsigned int first = role.level == 1 && !role.direct;
+	struct list_head *pool = &spages->pool[first];
+	struct umbra_sp *sp;
+
+	if (list_empty(pool) && first)
+		pool = &spages->pool[0];
+	if (list_empty(pool))
+		return NULL;
+	sp = list_first_entry(pool, struct umbra_sp, lru);
+	list_del(&sp->lru);
+	spages->nr_pool--;
+	sp->dead = false;
+	sp->touched = false;
+	sp->pieces = false;
+	sp->writes = 0;
+	return sp;
+}
+
+static struct umbra_sp *take_stock(struct umbra_vcpu *vcpu)
 {
 	struct umbra_stock *stock = &vcpu->mmu->stock;
 	struct umbra_sp *sp = stock->sp[--stock->nr_sps];
+
+	sp->spt = umbra_pt_cache_take(&vcpu->mmu->cache);
+	set_page_private(virt_to_page(sp->spt), (unsigned long)sp);
+	account(vcpu->vm, bytes_of(sp));
+	return sp;
+}
+
+struct umbra_sp *umbra_sp_new(struct umbra_vcpu *vcpu, gfn_t gfn, union umbra_role role)
+{
 	struct umbra_vm *vm = vcpu->vm;
+	struct umbra_sp *sp = take_kept(&vm->mmu->spages, role);
 
 	lockdep_assert_held(&vm->mmu->lock);
-	sp->spt = umbra_pt_cache_take(&vcpu->mmu->cache);
+	if (!sp)
+		sp = take_stock(vcpu);
 	sp->gfn = gfn;
 	sp->role = role;
 	INIT_HLIST_NODE(&sp->hash);
 	INIT_HLIST_NODE(&sp->trace.node);
 	INIT_LIST_HEAD(&sp->lru);
 	INIT_LIST_HEAD(&sp->unsync);
-	set_page_private(virt_to_page(sp->spt), (unsigned long)sp);
 	vm->mmu->spages.nr++;
 	umbra_vm_stat_inc(vm, pages_made);
 	umbra_vm_stat_inc(vm, shadow_pages);
-	account(vm, PAGE_SIZE + sizeof(*sp));
 	return sp;
 }
 
@@ -158,7 +199,38 @@ void umbra_sp_release(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb
 	vm->mmu->spages.nr--;
 	umbra_vm_stat_inc(vm, pages_zapped);
 	umbra_vm_stat_add(vm, shadow_pages, -1);
-	account(vm, -(long)(PAGE_SIZE + sizeof(*sp) + (sp->gfns ? GFNS_BYTES : 0)));
+	account(vm, -bytes_of(sp));
+}
+
+void umbra_sp_keep(struct umbra_vm *vm, struct list_head *list)
+{
+	struct umbra_spages *spages = &vm->mmu->spages;
+	struct umbra_sp *sp;
+
+	lockdep_assert_held(&vm->mmu->lock);
+	while (!list_empty(list) && spages->nr_pool < UMBRA_POOL_MAX) {
+		sp = list_first_entry(list, struct umbra_sp, lru);
+		list_move(&sp->lru, &spages->pool[!!sp->gfns]);
+		spages->nr_pool++;
+		account(vm, bytes_of(sp));
+	}
+}
+
+unsigned long umbra_sp_unkeep(struct umbra_vm *vm, struct umbra_tlb *tlb)
+{
+	struct umbra_spages *spages = &vm->mmu->spages;
+	unsigned long nr = spages->nr_pool;
+	struct umbra_sp *sp;
+	int i;
+
+	lockdep_assert_held(&vm->mmu->lock);
+	for (i = 0; i < ARRAY_SIZE(spages->pool); i++) {
+		list_for_each_entry(sp, &spages->pool[i], lru)
+			account(vm, -bytes_of(sp));
+		list_splice_init(&spages->pool[i], &tlb->sps);
+	}
+	spages->nr_pool = 0;
+	return nr;
 }
 
 void umbra_sp_free_list(struct list_head *list)

@@ -108,6 +108,12 @@ struct umbra_sp {
 
 #define UMBRA_SP_HASH_BITS	10
 
+/*
+ * Empty table pages that a VM keeps: a guest's processes come and go, and clearing
+ * a page again costs more than all the rest of making a table.
+ */
+#define UMBRA_POOL_MAX		16
+
 /**
  * struct umbra_spages - all table pages of a VM
  * @hash: (l) shadow: by gfn
@@ -117,6 +123,8 @@ struct umbra_sp {
  * @nr_unsync: (l) how many of them are stale
  * @max: (l) how many there may be
  * @search: (l) number of the last search for what is under a table
+ * @pool: (l) empty ones to be used again, without @gfns and with
+ * @nr_pool: (l) how many; they are not in @nr
  * @on_vms: in the list that the shrinker walks
  */
 struct umbra_spages {
@@ -127,6 +135,8 @@ struct umbra_spages {
 	unsigned long nr_unsync;
 	unsigned long max;
 	unsigned long search;
+	struct list_head pool[2];
+	unsigned int nr_pool;
 	struct list_head on_vms;
 };
 
@@ -180,9 +190,13 @@ void umbra_chunk_free(struct umbra_rmap_chunk *chunk);
  * A new table page with nothing in it, in no list but the one of its vCPU or VM.
  */
 struct umbra_sp *umbra_sp_new(struct umbra_vcpu *vcpu, gfn_t gfn, union umbra_role role);
-/* Nothing links to @sp or is in it: hand it to @tlb, to be freed after the flush. */
+/* Nothing links to @sp or is in it: hand it to @tlb, to be used again after the flush. */
 void umbra_sp_release(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb *tlb);
-/* Free what umbra_sp_release() collected; without the lock. */
+/* After the flush: keep some of what umbra_sp_release() collected; the others stay in @list. */
+void umbra_sp_keep(struct umbra_vm *vm, struct list_head *list);
+/* The kept ones go to @tlb, to be freed; how many. */
+unsigned long umbra_sp_unkeep(struct umbra_vm *vm, struct umbra_tlb *tlb);
+/* Free the others; without the lock. */
 void umbra_sp_free_list(struct list_head *list);
 
 /* The table page that holds @spte, or that link @e leads to. */

@@ -69,6 +69,8 @@ bool umbra_tlb_unlock(struct umbra_tlb *tlb)
 	__releases(&tlb->vm->mmu->lock)
 {
 	umbra_tlb_flush(tlb);
+	if (!list_empty(&tlb->sps))
+		umbra_sp_keep(tlb->vm, &tlb->sps);
 	spin_unlock(&tlb->vm->mmu->lock);
 	pagefault_enable();
 	return umbra_tlb_end(tlb);

@@ -11,6 +11,7 @@ static u64 seed;
 struct unit_world unit;
 bool unit_five_levels;
 int unit_atomic;
+int unit_in_user;
 
 static void unit_flush_tlb(struct umbra_vcpu *vcpu)
 {

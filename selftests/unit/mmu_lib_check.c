@@ -110,9 +110,10 @@ void model_unlocked(void)
  * @mapped: entries in reverse maps of frames
  * @parents: entries in reverse maps of tables
  * @rmaps: pages of heads
+ * @kept: table pages to be used again
  */
 struct census {
-	long sps, leaves, links, stale, gfns, chunks, mapped, parents, rmaps;
+	long sps, leaves, links, stale, gfns, chunks, mapped, parents, rmaps, kept;
 };
 
 static bool in_rmap(unsigned long head, const u64 *spte)
@@ -232,6 +233,27 @@ static void count_dead(struct census *c)
 		}
 }
 
+/* What is used again must be as good as new. */
+static void count_kept(struct census *c)
+{
+	struct umbra_spages *spages = &unit.vm.mmu->spages;
+	struct umbra_sp *sp;
+	int i, k;
+
+	for (i = 0; i < 2; i++)
+		list_for_each_entry(sp, &spages->pool[i], lru) {
+			c->kept++;
+			c->gfns += !!sp->gfns;
+			MODEL_CHECK(!sp->nr && !sp->parents && !sp->pins &&
+				    find_next_bit(sp->used, UMBRA_FMT_ENTRIES, 0) == UMBRA_FMT_ENTRIES,
+				    "a table that is kept is not empty");
+			for (k = 0; k < UMBRA_FMT_ENTRIES; k++)
+				MODEL_CHECK(!sp->spt[k], "a table that is kept has an entry");
+		}
+	MODEL_CHECK(c->kept == spages->nr_pool, "the count of kept tables is wrong");
+	MODEL_CHECK(c->kept <= UMBRA_POOL_MAX, "too many tables are kept");
+}
+
 static void count_region(struct umbra_region *region, struct census *c)
 {
 	unsigned int i;
@@ -305,8 +327,9 @@ void model_check_tables(void)
 	MODEL_CHECK(c.leaves == c.mapped, "%ld leaves, %ld in reverse maps", c.leaves, c.mapped);
 	MODEL_CHECK(c.links == c.parents, "%ld links, %ld known", c.links, c.parents);
 	MODEL_CHECK(c.sps == atomic64_read(&stats->shadow_pages), "the gauge of tables is wrong");
+	count_kept(&c);
 	c.chunks *= sizeof(struct umbra_rmap_chunk);
-	c.chunks += c.sps * (PAGE_SIZE + sizeof(*sp)) + c.rmaps * PAGE_SIZE +
+	c.chunks += (c.sps + c.kept) * (PAGE_SIZE + sizeof(*sp)) + c.rmaps * PAGE_SIZE +
 		    c.gfns * UMBRA_FMT_ENTRIES * sizeof(u32);
 	MODEL_CHECK(c.chunks == atomic64_read(&stats->monitor_bytes),
 		    "%ld bytes in use, %lld counted", c.chunks,

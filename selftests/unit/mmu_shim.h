@@ -50,6 +50,7 @@ typedef struct { s64 counter; } atomic64_t;
 #define __acquires(x)
 #define __releases(x)
 #define __rcu
+#define __ffs(v)		((unsigned int)__builtin_ctzl(v))
 #define __ffs64(v)		((unsigned int)__builtin_ctzll(v))
 #define fls64(v)		(64 - __builtin_clzll(v))
 
@@ -403,6 +404,12 @@ bool unit_user_fails(const void *user);
 #define __get_user(v, p) \
 	({ __auto_type _p = (p);					\
 	   unit_user_fails(_p) ? -EFAULT : (memcpy(&(v), _p, sizeof(v)), 0); })
+
+#define user_read_access_begin(p, n)	((void)(n), (p) ? (unit_in_user++, true) : false)
+#define user_read_access_end()		((void)unit_in_user--)
+#define unsafe_get_user(v, p, label) \
+	do { assert(unit_in_user == 1); if (__get_user(v, p)) goto label; } while (0)
+extern int unit_in_user;
 
 #include "types.h"
 #include "memslot.h"
