@@ -194,7 +194,8 @@ int umbra_fault_traces(struct umbra_fault *fault, struct umbra_tlb *tlb)
 	struct umbra_vm *vm = fault->vcpu->vm;
 	u8 kinds = umbra_trace_kinds(vm, fault->slot, fault->gfn);
 
-	fault->level = umbra_trace_level(fault->slot, fault->gfn, fault->level);
+	if (fault->level > 1)
+		fault->level = umbra_trace_level(fault->slot, fault->gfn, fault->level);
 	if (kinds & UMBRA_TRACE_ACCESS)
 		return UMBRA_MMU_EMULATE;
 	if (!(kinds & UMBRA_TRACE_WRITE))
@@ -225,7 +226,36 @@ static int fault_map(struct umbra_fault *fault, unsigned long seq, bool *mapped)
 	return verdict;
 }
 
-int umbra_fault_peek(struct umbra_fault *fault)
+/*
+ * The host changes no mapping of its own but between begin and end of an invalidation:
+ * what was seen since the last end and outside any is still so.
+ */
+bool umbra_mmu_peek(struct umbra_mmu *mmu, hva_t hva, bool write, struct umbra_frame *frame)
+{
+	hva_t base = hva & PMD_MASK;
+	struct umbra_peeked *seen = &mmu->peeked[(hva >> PMD_SHIFT) % ARRAY_SIZE(mmu->peeked)];
+
+	lockdep_assert_held(&mmu->lock);
+	if (seen->base == base && seen->seq == mmu->inval_seq && (seen->writable || !write)) {
+		frame->pfn = seen->pfn + ((hva - base) >> PAGE_SHIFT);
+		frame->writable = seen->writable;
+		frame->level = 2;
+		frame->page = NULL;
+		return true;
+	}
+	if (!umbra_frame_peek(mmu->vm, hva, write, frame))
+		return false;
+	if (frame->level == 2)
+		*seen = (struct umbra_peeked){
+			.base = base,
+			.seq = mmu->inval_seq,
+			.pfn = frame->pfn - ((hva - base) >> PAGE_SHIFT),
+			.writable = frame->writable,
+		};
+	return true;
+}
+
+int umbra_fault_find(struct umbra_fault *fault)
 {
 	struct umbra_vm *vm = fault->vcpu->vm;
 
@@ -235,11 +265,19 @@ int umbra_fault_peek(struct umbra_fault *fault)
 		return -EAGAIN;
 	if (umbra_fault_writes(fault) && (fault->slot->flags & KVM_MEM_READONLY))
 		return -EAGAIN;
-	if (!umbra_frame_peek(vm, umbra_slot_hva(fault->slot, fault->gfn),
-			      umbra_fault_writes(fault), &fault->frame))
+	if (!umbra_mmu_peek(vm->mmu, umbra_slot_hva(fault->slot, fault->gfn),
+			    umbra_fault_writes(fault), &fault->frame))
 		return -EAGAIN;
-	fault_decide(fault);
 	return UMBRA_MMU_RETRY;
+}
+
+int umbra_fault_peek(struct umbra_fault *fault)
+{
+	int ret = umbra_fault_find(fault);
+
+	if (ret == UMBRA_MMU_RETRY)
+		fault_decide(fault);
+	return ret;
 }
 
 /*
@@ -357,21 +395,37 @@ static int fault_walk(struct umbra_gwalk *walk, bool atomic, struct umbra_walk *
 	return walk->host_fault ? -EFAULT : UMBRA_MMU_MMIO;
 }
 
+/* By a walk of the guest's tables, which is of no use to most faults. */
+static noinline int fault_slow(struct umbra_fault *fault, bool atomic, struct umbra_walk *w)
+{
+	struct umbra_gwalk walk = {
+		.vcpu = fault->vcpu, .gva = fault->gva, .access = fault->access,
+	};
+	int ret = fault_walk(&walk, atomic, w);
+
+	if (ret != UMBRA_MMU_RETRY)
+		return ret;
+	walk.level = w->level;
+	fault->walk = &walk;
+	fault->gfn = gpa_to_gfn(w->gpa);
+	ret = fault_serve(fault, atomic);
+	fault->walk = NULL;
+	return ret;
+}
+
 static int fault_fast(struct umbra_fault *fault, struct umbra_walk *w)
 {
-	const struct umbra_mmu_ops *ops = fault->vcpu->vm->mmu->ops;
+	struct umbra_vcpu *vcpu = fault->vcpu;
+	const struct umbra_mmu_ops *ops = vcpu->vm->mmu->ops;
 	int ret;
 
-	if (!ops->fast || !ops->stocked(fault->vcpu))
+	if (!ops->fast || !ops->stocked(vcpu))
 		return -EAGAIN;
 	ret = fault_locked(fault, ops->fast);
-	if (ret == -EAGAIN)
-		return ret;
-	*w = (struct umbra_walk){
-		.gpa = gfn_to_gpa(fault->gfn) | offset_in_page(fault->gva),
-		.error = umbra_access_error(fault->vcpu, fault->access),
-		.level = 1,
-	};
+	if (ret == UMBRA_MMU_INJECT)
+		w->error = umbra_access_error(vcpu, fault->access);
+	else if (ret != -EAGAIN)
+		w->gpa = gfn_to_gpa(fault->gfn) | offset_in_page(fault->gva);
 	return ret;
 }
 
@@ -381,31 +435,24 @@ static int fault_fast(struct umbra_fault *fault, struct umbra_walk *w)
  * @gva: linear address
  * @access: UMBRA_ACC_*
  * @atomic: do not sleep
- * @w: result of the walk of the guest's tables
+ * @w: what the caller needs of the guest's tables: on UMBRA_MMU_INJECT w->error, what
+ *	the guest must see; else w->gpa
  *
- * Return: a verdict; on UMBRA_MMU_INJECT w->error is what the guest must see.
- * Or -EFAULT, -EHWPOISON, -ENOMEM, -EINTR.
+ * Return: a verdict, or -EFAULT, -EHWPOISON, -ENOMEM, -EINTR.
  */
 int umbra_mmu_page_fault(struct umbra_vcpu *vcpu, gva_t gva, u32 access, bool atomic,
 			 struct umbra_walk *w)
 {
-	struct umbra_gwalk walk = { .vcpu = vcpu, .gva = gva, .access = access };
-	struct umbra_fault fault = {
-		.vcpu = vcpu,
-		.access = access,
-		.gva = gva,
-		.walk = &walk,
-	};
-	int ret = fault_fast(&fault, w);
+	struct umbra_fault fault;
+	int ret;
 
-	if (ret == -EAGAIN) {
-		ret = fault_walk(&walk, atomic, w);
-		if (ret == UMBRA_MMU_RETRY) {
-			walk.level = w->level;
-			fault.gfn = gpa_to_gfn(w->gpa);
-			ret = fault_serve(&fault, atomic);
-		}
-	}
+	fault.vcpu = vcpu;
+	fault.access = access;
+	fault.gva = gva;
+	fault.walk = NULL;
+	ret = fault_fast(&fault, w);
+	if (ret == -EAGAIN)
+		ret = fault_slow(&fault, atomic, w);
 	if (ret == UMBRA_MMU_INJECT)
 		umbra_stat_inc(vcpu, faults_true);
 	else if (ret == UMBRA_MMU_RETRY)

@@ -45,6 +45,22 @@ struct umbra_fault {
 };
 
 /**
+ * struct umbra_peeked - what the host mapped somewhere
+ * @base: host address of 2 MiB that are one huge page
+ * @seq: umbra_mmu.inval_seq then: right as long as that is the same
+ * @pfn: its first frame
+ * @writable: the host may write it without further ado
+ */
+struct umbra_peeked {
+	hva_t base;
+	unsigned long seq;
+	umbra_pfn_t pfn;
+	bool writable;
+};
+
+#define UMBRA_PEEKED_BITS	4
+
+/**
  * struct umbra_mmu_ops - what a mode (nested, shadow, vtlb) does to its tables
  *
  * Of the VM:
@@ -119,6 +135,7 @@ struct umbra_mmu_ops {
  * @inval_count: (l) invalidations under way
  * @inval_start: (l) first host address of all of those under way
  * @inval_end: (l) end of them
+ * @peeked: (l) huge pages of the host, by address
  * @traces: (l) traces by gfn
  * @spages: (l) table pages of the modes without nested tables
  */
@@ -131,6 +148,7 @@ struct umbra_mmu {
 	unsigned long inval_count;
 	hva_t inval_start;
 	hva_t inval_end;
+	struct umbra_peeked peeked[1 << UMBRA_PEEKED_BITS];
 	struct umbra_traces traces;
 	struct umbra_spages spages;
 };
@@ -180,9 +198,13 @@ int umbra_slot_level(const struct umbra_memslot *slot, gfn_t gfn);
 int umbra_fault_traces(struct umbra_fault *fault, struct umbra_tlb *tlb);
 /*
  * Find slot and frame of @fault's gfn by what the host has mapped already. RETRY:
- * found, level and write right set; -EAGAIN. Lock held.
+ * found; -EAGAIN. Lock held.
  */
+int umbra_fault_find(struct umbra_fault *fault);
+/* The same, and set level and write right. */
 int umbra_fault_peek(struct umbra_fault *fault);
+/* As umbra_frame_peek(), remembering huge pages; lock held, no invalidation under way. */
+bool umbra_mmu_peek(struct umbra_mmu *mmu, hva_t hva, bool write, struct umbra_frame *frame);
 
 /*
  * tables.c: what the modes without nested tables share.

@@ -324,6 +324,7 @@ static int set_leaf(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int
 		    struct umbra_tlb *tlb)
 {
 	u64 e = fault->walk->entry[sp->role.level], old = sp->spt[index], spte;
+	struct shadow_group group;
 	u8 rights = sp->role.rights;
 	int verdict;
 
@@ -340,8 +341,10 @@ static int set_leaf(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int
 		shadow_drop(fault->vcpu->vm, sp, index, tlb);
 	umbra_sp_set_leaf(fault->vcpu, sp, index, spte, fault->slot,
 			  fault->gfn & ~(umbra_level_pages(sp->role.level) - 1), tlb);
-	if (sp->role.level == 1)
-		shadow_fill_around(fault, sp, index, tlb);
+	/* Where a right was added, others were filled when the entry was. */
+	if (sp->role.level == 1 && !spte_present(old) &&
+	    (sp->role.direct || shadow_read_group(fault->vcpu->vm, sp, index, &group)))
+		shadow_fill_around(fault, sp, index, &group, tlb);
 	return UMBRA_MMU_RETRY;
 }
 
@@ -383,7 +386,7 @@ static bool plainly_allowed(const struct umbra_fault *fault, u8 rights, bool pke
 
 /* Frame and rights by @sp's entry @index; INJECT, RETRY to go on, or -EAGAIN. */
 static int fast_entry(struct umbra_fault *fault, const struct umbra_sp *sp, unsigned int index,
-		      u8 *rights)
+		      struct shadow_group *group, u8 *rights)
 {
 	const struct x86_mode *mode = &fault->vcpu->mmu->mode;
 	u64 e;
@@ -392,13 +395,14 @@ static int fast_entry(struct umbra_fault *fault, const struct umbra_sp *sp, unsi
 	if (sp->role.direct) {
 		fault->gfn = umbra_sp_gfn(sp, index);
 	} else {
-		if (umbra_gpte_read(fault->vcpu->vm, shadow_entry_gpa(sp, index), mode->wide, &e))
+		if (!shadow_read_group(fault->vcpu->vm, sp, index, group))
 			return -EAGAIN;
+		e = group->entry[index % SHADOW_GROUP];
 		if (!x86_present(e))
 			return UMBRA_MMU_INJECT;
 		if (!shadow_entry_counts(mode, sp, e))
 			return -EAGAIN;
-		fault->gfn = shadow_entry_gfn(mode, sp, index, e);
+		fault->gfn = gpa_to_gfn(e & X86_ADDR);
 		*rights &= shadow_entry_rights(e);
 		if (!x86_dirty(e))
 			*rights &= ~UMBRA_RIGHT_W;
@@ -409,8 +413,10 @@ static int fast_entry(struct umbra_fault *fault, const struct umbra_sp *sp, unsi
 static int shadow_fast(struct umbra_fault *fault, struct umbra_tlb *tlb)
 {
 	struct umbra_vcpu *vcpu = fault->vcpu;
+	struct shadow_group group;
 	struct umbra_sp *sp;
 	unsigned int index;
+	bool empty;
 	u8 rights;
 	int r;
 
@@ -421,21 +427,25 @@ static int shadow_fast(struct umbra_fault *fault, struct umbra_tlb *tlb)
 	if (!sp)
 		return -EAGAIN;
 	index = spte_index(fault->gva, 1);
-	r = fast_entry(fault, sp, index, &rights);
-	if (r == UMBRA_MMU_RETRY)
-		r = umbra_fault_peek(fault);
+	r = fast_entry(fault, sp, index, &group, &rights);
 	if (r != UMBRA_MMU_RETRY)
 		return r;
+	if (umbra_fault_find(fault) != UMBRA_MMU_RETRY)
+		return -EAGAIN;
 	fault->level = 1;
+	fault->writable = fault->frame.writable;
 	r = umbra_fault_traces(fault, tlb);
 	if (r != UMBRA_MMU_RETRY)
 		return r;
 	if (!fault->writable)
 		rights &= ~UMBRA_RIGHT_W;
+	empty = !spte_present(sp->spt[index]);
 	umbra_sp_set_leaf(vcpu, sp, index,
 			  spte_make_leaf(pfn_to_hpa(fault->frame.pfn), 1, rights), fault->slot,
 			  fault->gfn, tlb);
-	shadow_fill_around(fault, sp, index, tlb);
+	/* As in set_leaf(). */
+	if (empty)
+		shadow_fill_around(fault, sp, index, &group, tlb);
 	return UMBRA_MMU_RETRY;
 }
 

@@ -52,9 +52,26 @@ void shadow_vm_remove(struct umbra_vm *vm);
 int shadow_shrink_init(void);
 void shadow_shrink_exit(void);
 
-/* shadow_fill.c: leaf @index of @sp was filled for @fault: fill others near it. */
+/* Entries of a guest's table that are read at once: more are seldom wanted soon. */
+#define SHADOW_GROUP		4u
+
+/**
+ * struct shadow_group - guest entries around that of a fault
+ * @entry: as they were read, from an index on that is a multiple of SHADOW_GROUP
+ */
+struct shadow_group {
+	u64 entry[SHADOW_GROUP];
+};
+
+/* shadow_fill.c: the entries around entry @index of @sp, which is not direct; false: no memory. */
+bool shadow_read_group(struct umbra_vm *vm, const struct umbra_sp *sp, unsigned int index,
+		       struct shadow_group *group);
+/*
+ * Leaf @index of @sp was filled for @fault: fill others near it. @group holds the
+ * guest's entries there unless @sp is direct.
+ */
 void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
-			struct umbra_tlb *tlb);
+			const struct shadow_group *group, struct umbra_tlb *tlb);
 
 /*
  * A new root: link the tables of the guest's kernel that exist already. @last is the

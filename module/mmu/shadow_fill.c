@@ -9,28 +9,8 @@
 #include "shadow.h"
 #include "slot.h"
 
-/* Entries of a guest's table that are read at once. */
-#define FILL_GROUP	8u
 /* Entries of a direct table: they cost less, for no guest entry is read. */
 #define FILL_DIRECT	16u
-
-/**
- * struct fill - one leaf to be filled ahead
- * @fault: the fault that gave occasion
- * @sp: table
- * @index: entry, empty
- * @gfn: frame
- * @rights: what the guest's entries leave
- * @pkey: protection key, in place
- */
-struct fill {
-	const struct umbra_fault *fault;
-	struct umbra_sp *sp;
-	unsigned int index;
-	gfn_t gfn;
-	u8 rights;
-	u64 pkey;
-};
 
 /* Both in one large mapping of the host's: the frame follows from the fault's. */
 static bool same_large(const struct umbra_fault *fault, gfn_t gfn)
@@ -46,40 +26,39 @@ static bool find_frame(const struct umbra_fault *fault, gfn_t gfn, umbra_pfn_t *
 		       bool *writable)
 {
 	struct umbra_frame frame;
-	hva_t hva;
 
 	if (same_large(fault, gfn)) {
 		*pfn = fault->frame.pfn + gfn - fault->gfn;
 		*writable = fault->frame.writable;
 		return true;
 	}
-	hva = umbra_slot_hva(fault->slot, gfn);
-	if (!umbra_frame_peek(fault->vcpu->vm, hva, false, &frame))
+	if (!umbra_mmu_peek(fault->vcpu->vm->mmu, umbra_slot_hva(fault->slot, gfn), false, &frame))
 		return false;
 	*pfn = frame.pfn;
 	*writable = frame.writable;
 	return true;
 }
 
-static void fill_one(const struct fill *f, struct umbra_tlb *tlb)
+/* One leaf ahead, for @gfn with what the guest's entries leave of @rights and its @pkey. */
+static void fill_one(const struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
+		     gfn_t gfn, u8 rights, u64 pkey, struct umbra_tlb *tlb)
 {
-	const struct umbra_fault *fault = f->fault;
 	struct umbra_vcpu *vcpu = fault->vcpu;
-	u8 rights = f->rights, kinds;
 	umbra_pfn_t pfn;
 	bool writable;
+	u8 kinds;
 	u64 spte;
 
-	if (!umbra_slot_has(fault->slot, f->gfn))
+	if (!umbra_slot_has(fault->slot, gfn))
 		return;
-	kinds = umbra_trace_kinds(vcpu->vm, fault->slot, f->gfn);
-	if ((kinds & UMBRA_TRACE_ACCESS) || !find_frame(fault, f->gfn, &pfn, &writable))
+	kinds = umbra_trace_kinds(vcpu->vm, fault->slot, gfn);
+	if ((kinds & UMBRA_TRACE_ACCESS) || !find_frame(fault, gfn, &pfn, &writable))
 		return;
 	if (kinds || !writable)
 		rights &= ~UMBRA_RIGHT_W;
-	spte = spte_make_leaf(pfn_to_hpa(pfn), 1, rights) | f->pkey;
+	spte = spte_make_leaf(pfn_to_hpa(pfn), 1, rights) | pkey;
 	/* Nobody used it yet. */
-	umbra_sp_set_leaf(vcpu, f->sp, f->index, spte & ~SPTE_ACCESSED, fault->slot, f->gfn, tlb);
+	umbra_sp_set_leaf(vcpu, sp, index, spte & ~SPTE_ACCESSED, fault->slot, gfn, tlb);
 }
 
 static bool stock_left(const struct umbra_vcpu *vcpu)
@@ -90,60 +69,70 @@ static bool stock_left(const struct umbra_vcpu *vcpu)
 static void fill_direct(const struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
 			struct umbra_tlb *tlb)
 {
-	struct fill f = { .fault = fault, .sp = sp, .rights = sp->role.rights };
-	unsigned int first = index & ~(FILL_DIRECT - 1);
+	u64 pkey = (u64)sp->role.pkey << 59;
+	unsigned int first = index & ~(FILL_DIRECT - 1), i;
 
-	f.pkey = (u64)sp->role.pkey << 59;
-	for (f.index = first; f.index < first + FILL_DIRECT && stock_left(fault->vcpu); f.index++) {
-		f.gfn = umbra_sp_gfn(sp, f.index);
-		if (!test_bit(f.index, sp->used) && same_large(fault, f.gfn))
-			fill_one(&f, tlb);
+	for (i = first; i < first + FILL_DIRECT && stock_left(fault->vcpu); i++) {
+		gfn_t gfn = umbra_sp_gfn(sp, i);
+
+		if (!test_bit(i, sp->used) && same_large(fault, gfn))
+			fill_one(fault, sp, i, gfn, sp->role.rights, pkey, tlb);
 	}
 }
 
-/* The guest's entries around, as one copy; they are of 8 or of 4 bytes. */
-static bool read_group(const struct umbra_fault *fault, const struct umbra_sp *sp,
-		       unsigned int first, u64 *entry)
+/* The guest's entries are of 8 or of 4 bytes. */
+bool shadow_read_group(struct umbra_vm *vm, const struct umbra_sp *sp, unsigned int index,
+		       struct shadow_group *group)
 {
-	bool wide = umbra_role_wide(sp->role);
-	unsigned int i, size = wide ? 8 : 4;
-	u32 narrow[FILL_GROUP];
+	const struct umbra_memslot *slot = umbra_gfn_to_slot(vm, sp->gfn);
+	const void __user *from;
+	unsigned int i;
 
-	if (umbra_gpa_read(fault->vcpu->vm, shadow_entry_gpa(sp, first),
-			   wide ? (void *)entry : narrow, size * FILL_GROUP))
+	if (!slot)
 		return false;
-	for (i = 0; !wide && i < FILL_GROUP; i++)
-		entry[i] = narrow[i];
+	from = (const void __user *)(umbra_slot_hva(slot, sp->gfn) +
+		offset_in_page(shadow_entry_gpa(sp, index & ~(SHADOW_GROUP - 1))));
+	if (!user_read_access_begin(from, sizeof(*group)))
+		return false;
+	if (umbra_role_wide(sp->role))
+		for (i = 0; i < SHADOW_GROUP; i++)
+			unsafe_get_user(group->entry[i], (const u64 __user *)from + i, failed);
+	else
+		for (i = 0; i < SHADOW_GROUP; i++) {
+			u32 narrow;
+
+			unsafe_get_user(narrow, (const u32 __user *)from + i, failed);
+			group->entry[i] = narrow;
+		}
+	user_read_access_end();
 	return true;
+failed:
+	user_read_access_end();
+	return false;
 }
 
 static void fill_group(const struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
-		       struct umbra_tlb *tlb)
+		       const struct shadow_group *group, struct umbra_tlb *tlb)
 {
-	unsigned int i, first = index & ~(FILL_GROUP - 1);
+	unsigned int first = index & ~(SHADOW_GROUP - 1), i;
 	const struct x86_mode *mode = &fault->vcpu->mmu->mode;
-	struct fill f = { .fault = fault, .sp = sp };
-	u64 entry[FILL_GROUP];
 
-	if (!read_group(fault, sp, first, entry))
-		return;
-	for (i = 0; i < FILL_GROUP && stock_left(fault->vcpu); i++) {
-		u64 e = entry[i];
+	for (i = 0; i < SHADOW_GROUP && stock_left(fault->vcpu); i++) {
+		u64 e = group->entry[i];
+		u8 rights;
 
-		f.index = first + i;
-		if (test_bit(f.index, sp->used) || !shadow_entry_counts(mode, sp, e))
+		if (test_bit(first + i, sp->used) || !shadow_entry_counts(mode, sp, e))
 			continue;
-		f.gfn = shadow_entry_gfn(mode, sp, f.index, e);
-		f.rights = sp->role.rights & shadow_entry_rights(e);
+		rights = sp->role.rights & shadow_entry_rights(e);
 		if (!x86_dirty(e))
-			f.rights &= ~UMBRA_RIGHT_W;
-		f.pkey = sp->role.pke ? e & SPTE_PKEY : 0;
-		fill_one(&f, tlb);
+			rights &= ~UMBRA_RIGHT_W;
+		fill_one(fault, sp, first + i, shadow_entry_gfn(mode, sp, first + i, e), rights,
+			 sp->role.pke ? e & SPTE_PKEY : 0, tlb);
 	}
 }
 
 void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned int index,
-			struct umbra_tlb *tlb)
+			const struct shadow_group *group, struct umbra_tlb *tlb)
 {
 	struct umbra_mmu *mmu = fault->vcpu->vm->mmu;
 
@@ -154,7 +143,7 @@ void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned
 	if (sp->role.direct)
 		fill_direct(fault, sp, index, tlb);
 	else
-		fill_group(fault, sp, index, tlb);
+		fill_group(fault, sp, index, group, tlb);
 }
 
 /* Accessed bits are set already where another root leads there. */

@@ -90,8 +90,11 @@ static void empty(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb *tl
 {
 	unsigned int i;
 
-	for_each_set_bit(i, sp->used, UMBRA_FMT_ENTRIES)
-		shadow_drop(vm, sp, i, tlb);
+	if (sp->role.level == 1)
+		umbra_sp_clear_leaves(vm, sp, tlb);
+	else
+		for_each_set_bit(i, sp->used, UMBRA_FMT_ENTRIES)
+			shadow_drop(vm, sp, i, tlb);
 }
 
 /* Recursion ends at level 1: each step leads one level down. */

@@ -247,16 +247,6 @@ void umbra_sp_free_list(struct list_head *list)
 	}
 }
 
-struct umbra_sp *umbra_sp_of(const u64 *spte)
-{
-	return (struct umbra_sp *)page_private(virt_to_page(spte));
-}
-
-struct umbra_sp *umbra_sp_linked(u64 e)
-{
-	return umbra_sp_of(__va(spte_addr(e)));
-}
-
 /* The head of @gfn's reverse map for leaves of @level; NULL: nothing is mapped yet. */
 static unsigned long *rmap_head(struct umbra_memslot *slot, gfn_t gfn, int level)
 {
@@ -267,18 +257,12 @@ static unsigned long *rmap_head(struct umbra_memslot *slot, gfn_t gfn, int level
 	return region->rmap ? &region->rmap[gfn % UMBRA_REGION_PAGES] : NULL;
 }
 
-static void rmap_insert(struct umbra_vcpu *vcpu, struct umbra_memslot *slot, gfn_t gfn,
-			int level, u64 *spte, struct umbra_tlb *tlb)
+/* Others map the frame already. */
+static void rmap_insert_more(struct umbra_vcpu *vcpu, unsigned long *head, u64 *spte,
+			     struct umbra_tlb *tlb)
 {
-	struct umbra_region *region = umbra_region(slot, gfn);
-	unsigned long *head;
 	int chunks;
 
-	if (level == 1 && !region->rmap) {
-		region->rmap = (unsigned long *)umbra_pt_cache_take(&vcpu->mmu->cache);
-		account(vcpu->vm, PAGE_SIZE);
-	}
-	head = rmap_head(slot, gfn, level);
 	if (unlikely(umbra_rmap_count(*head) >= UMBRA_RMAP_MAX)) {
 		umbra_rmap_zap_head(vcpu->vm, head, tlb);
 		/* Those of other vCPUs went too: not for a flush of this one's processor. */
@@ -288,19 +272,45 @@ static void rmap_insert(struct umbra_vcpu *vcpu, struct umbra_memslot *slot, gfn
 	account(vcpu->vm, chunks * (long)sizeof(struct umbra_rmap_chunk));
 }
 
+static void rmap_insert(struct umbra_vcpu *vcpu, struct umbra_memslot *slot, gfn_t gfn,
+			int level, u64 *spte, struct umbra_tlb *tlb)
+{
+	struct umbra_region *region = umbra_region(slot, gfn);
+	unsigned long *head;
+
+	if (unlikely(level == 1 && !region->rmap)) {
+		region->rmap = (unsigned long *)umbra_pt_cache_take(&vcpu->mmu->cache);
+		account(vcpu->vm, PAGE_SIZE);
+	}
+	head = rmap_head(slot, gfn, level);
+	if (likely(!*head))
+		*head = (unsigned long)spte;
+	else
+		rmap_insert_more(vcpu, head, spte, tlb);
+}
+
+static void rmap_remove_from(struct umbra_vm *vm, unsigned long *head, u64 *spte)
+{
+	int chunks;
+
+	if (likely(*head == (unsigned long)spte)) {
+		*head = 0;
+		return;
+	}
+	chunks = umbra_rmap_del(head, spte);
+	account(vm, -chunks * (long)sizeof(struct umbra_rmap_chunk));
+}
+
 static void rmap_remove(struct umbra_vm *vm, gfn_t gfn, int level, u64 *spte)
 {
 	struct umbra_memslot *slot = umbra_gfn_to_slot_any(vm, gfn);
 	unsigned long *head;
-	int chunks;
 
 	if (WARN_ON_ONCE(!slot))
 		return;
 	head = rmap_head(slot, gfn, level);
-	if (WARN_ON_ONCE(!head))
-		return;
-	chunks = umbra_rmap_del(head, spte);
-	account(vm, -chunks * (long)sizeof(struct umbra_rmap_chunk));
+	if (!WARN_ON_ONCE(!head))
+		rmap_remove_from(vm, head, spte);
 }
 
 /* Leaves outside direct tables need to remember their frame. */
@@ -309,9 +319,7 @@ static void remember_gfn(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned 
 {
 	struct umbra_stock *stock = &vcpu->mmu->stock;
 
-	if (sp->role.direct)
-		return;
-	if (!sp->gfns) {
+	if (unlikely(!sp->gfns)) {
 		sp->gfns = stock->gfns[--stock->nr_gfns];
 		account(vcpu->vm, GFNS_BYTES);
 	}
@@ -354,23 +362,30 @@ static void change_rights(struct umbra_sp *sp, unsigned int index, u64 e, struct
 		umbra_tlb_note(tlb);
 }
 
+/* Something else is there. True when nothing is left to do. */
+static bool replace(struct umbra_vm *vm, struct umbra_sp *sp, unsigned int index, u64 e,
+		    gfn_t gfn, struct umbra_tlb *tlb)
+{
+	u64 old = sp->spt[index];
+
+	if (spte_leaf(old, sp->role.level) && spte_addr(old) == spte_addr(e) &&
+	    umbra_sp_gfn(sp, index) == gfn) {
+		change_rights(sp, index, e, tlb);
+		return true;
+	}
+	umbra_sp_clear(vm, sp, index, tlb);
+	return false;
+}
+
 void umbra_sp_set_leaf(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index, u64 e,
 		       struct umbra_memslot *slot, gfn_t gfn, struct umbra_tlb *tlb)
 {
-	u64 old = sp->spt[index];
-	int level = sp->role.level;
-
 	lockdep_assert_held(&vcpu->vm->mmu->lock);
-	if (spte_present(old)) {
-		if (spte_leaf(old, level) && spte_addr(old) == spte_addr(e) &&
-		    umbra_sp_gfn(sp, index) == gfn) {
-			change_rights(sp, index, e, tlb);
-			return;
-		}
-		umbra_sp_clear(vcpu->vm, sp, index, tlb);
-	}
-	remember_gfn(vcpu, sp, index, gfn);
-	rmap_insert(vcpu, slot, gfn, level, &sp->spt[index], tlb);
+	if (spte_present(sp->spt[index]) && replace(vcpu->vm, sp, index, e, gfn, tlb))
+		return;
+	if (!sp->role.direct)
+		remember_gfn(vcpu, sp, index, gfn);
+	rmap_insert(vcpu, slot, gfn, sp->role.level, &sp->spt[index], tlb);
 	count_in(sp, index);
 	WRITE_ONCE(sp->spt[index], e);
 }
@@ -391,19 +406,27 @@ u64 umbra_sp_clear(struct umbra_vm *vm, struct umbra_sp *sp, unsigned int index,
 	u64 *spte = &sp->spt[index];
 	u64 old = *spte;
 	int level = sp->role.level;
-	int chunks;
 
 	lockdep_assert_held(&vm->mmu->lock);
 	if (!spte_present(old))
 		return 0;
-	if (spte_leaf(old, level)) {
+	if (spte_leaf(old, level))
 		rmap_remove(vm, umbra_sp_gfn(sp, index), level, spte);
-	} else {
-		chunks = umbra_rmap_del(&umbra_sp_linked(old)->parents, spte);
-		account(vm, -chunks * (long)sizeof(struct umbra_rmap_chunk));
-	}
+	else
+		rmap_remove_from(vm, &umbra_sp_linked(old)->parents, spte);
 	count_out(sp, index);
 	old = xchg(spte, 0);
 	umbra_tlb_note(tlb);
 	return old;
+}
+
+void umbra_sp_clear_leaves(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb *tlb)
+{
+	unsigned int word, i;
+
+	for (word = 0; word < ARRAY_SIZE(sp->used); word++)
+		while (sp->used[word]) {
+			i = word * BITS_PER_LONG + __ffs(sp->used[word]);
+			umbra_sp_clear(vm, sp, i, tlb);
+		}
 }

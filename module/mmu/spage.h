@@ -200,8 +200,15 @@ unsigned long umbra_sp_unkeep(struct umbra_vm *vm, struct umbra_tlb *tlb);
 void umbra_sp_free_list(struct list_head *list);
 
 /* The table page that holds @spte, or that link @e leads to. */
-struct umbra_sp *umbra_sp_of(const u64 *spte);
-struct umbra_sp *umbra_sp_linked(u64 e);
+static inline struct umbra_sp *umbra_sp_of(const u64 *spte)
+{
+	return (struct umbra_sp *)page_private(virt_to_page(spte));
+}
+
+static inline struct umbra_sp *umbra_sp_linked(u64 e)
+{
+	return (struct umbra_sp *)page_private(pfn_to_page(spte_addr(e) >> PAGE_SHIFT));
+}
 
 /* The guest frame that leaf @index of @sp maps. */
 static inline gfn_t umbra_sp_gfn(const struct umbra_sp *sp, unsigned int index)
@@ -220,6 +227,8 @@ void umbra_sp_set_leaf(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned in
 /* Link @child, in an entry that is empty. */
 void umbra_sp_link(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
 		   struct umbra_sp *child);
+/* Empty a table that holds nothing but leaves. */
+void umbra_sp_clear_leaves(struct umbra_vm *vm, struct umbra_sp *sp, struct umbra_tlb *tlb);
 /* Empty an entry, leaf or link, present or not; a child stays. Returns what was there. */
 u64 umbra_sp_clear(struct umbra_vm *vm, struct umbra_sp *sp, unsigned int index,
 		   struct umbra_tlb *tlb);

@@ -17,12 +17,6 @@ void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm)
 	INIT_LIST_HEAD(&tlb->sps);
 }
 
-void umbra_tlb_note(struct umbra_tlb *tlb)
-{
-	tlb->pending = true;
-	tlb->any = true;
-}
-
 void umbra_tlb_table(struct umbra_tlb *tlb, u64 *table)
 {
 	umbra_tlb_note(tlb);

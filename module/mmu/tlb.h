@@ -35,7 +35,12 @@ void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm);
 void umbra_tlb_lock(struct umbra_tlb *tlb, struct umbra_vm *vm);
 bool umbra_tlb_unlock(struct umbra_tlb *tlb);
 /* A translation was taken away or lost rights. */
-void umbra_tlb_note(struct umbra_tlb *tlb);
+static inline void umbra_tlb_note(struct umbra_tlb *tlb)
+{
+	tlb->pending = true;
+	tlb->any = true;
+}
+
 /* @table was unlinked; it may be walked until the flush. */
 void umbra_tlb_table(struct umbra_tlb *tlb, u64 *table);
 /* MMU lock held: flush what is pending. */

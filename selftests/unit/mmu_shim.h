@@ -33,6 +33,8 @@ typedef struct { s64 counter; } atomic64_t;
 #define atomic64_add(v, a)	((a)->counter += (v))
 
 #define BITS_PER_LONG		64
+#define PMD_SHIFT		21
+#define PMD_MASK		(~((1UL << PMD_SHIFT) - 1))
 #define BIT(n)			(1UL << (n))
 #define BIT_ULL(n)		(1ULL << (n))
 #define GENMASK_ULL(h, l)	((~0ULL << (l)) & (~0ULL >> (63 - (h))))
@@ -43,6 +45,7 @@ typedef struct { s64 counter; } atomic64_t;
 #define U32_MAX			(~(u32)0)
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
+#define noinline		__attribute__((noinline))
 #define struct_size(p, member, n)	(sizeof(*(p)) + (n) * sizeof(*(p)->member))
 #define offset_in_page(a)	((unsigned long)(a) & (PAGE_SIZE - 1))
 #define __iomem
@@ -282,6 +285,7 @@ struct page {
 };
 
 #define virt_to_page(t)		((struct page *)(((unsigned long)(t) & ~4095UL) + 4096))
+#define pfn_to_page(pfn)	virt_to_page((pfn) << 12)
 #define page_address(p)		((void *)((char *)(p) - 4096))
 #define page_private(p)		((p)->private)
 #define set_page_private(p, v)	((p)->private = (v))
