@@ -59,20 +59,19 @@ static inline u64 spte_make_pdpte(hpa_t pa)
 	return __sme_set(pa) | SPTE_PRESENT;
 }
 
+/* The rights are where entries have W and U, and there is X where they have no NX. */
 static inline u64 spte_make_leaf(hpa_t pa, int level, u8 rights)
 {
-	return __sme_set(pa) | SPTE_PRESENT | SPTE_ACCESSED |
-	       (rights & UMBRA_RIGHT_W ? SPTE_WRITE | SPTE_DIRTY : 0) |
-	       (rights & UMBRA_RIGHT_U ? SPTE_USER : 0) |
-	       (rights & UMBRA_RIGHT_X ? 0 : SPTE_NX) |
-	       (level > 1 ? SPTE_LARGE : 0);
+	u64 w = rights & UMBRA_RIGHT_W, u = rights & UMBRA_RIGHT_U, nx = ~rights & UMBRA_RIGHT_X;
+
+	return __sme_set(pa) | SPTE_PRESENT | SPTE_ACCESSED | w * (SPTE_WRITE | SPTE_DIRTY) |
+	       u << 1 | nx << 61 | (level > 1 ? SPTE_LARGE : 0);
 }
 
 /* The rights that a leaf gives. */
 static inline u8 spte_rights(u64 e)
 {
-	return (e & SPTE_WRITE ? UMBRA_RIGHT_W : 0) | (e & SPTE_USER ? UMBRA_RIGHT_U : 0) |
-	       (e & SPTE_NX ? 0 : UMBRA_RIGHT_X);
+	return (e >> 1 & (UMBRA_RIGHT_W | UMBRA_RIGHT_U)) | (~e >> 61 & UMBRA_RIGHT_X);
 }
 
 /* Index of @gva in a table of @level. */

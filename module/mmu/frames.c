@@ -179,3 +179,34 @@ void umbra_rmap_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t g
 	else
 		protect_head(*head, tlb);
 }
+
+/* Where no guest entry has a say: those of large pages, such as the kernel's map of all memory. */
+static bool only_trace_forbids(const u64 *spte)
+{
+	const struct umbra_sp *sp = umbra_sp_of(spte);
+
+	return !spte_writable(*spte) && sp->role.direct && sp->role.level == 1 &&
+	       (sp->role.rights & UMBRA_RIGHT_W);
+}
+
+void umbra_rmap_unprotect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn)
+{
+	struct umbra_region *region = umbra_region(slot, gfn);
+	struct umbra_frame frame;
+	struct umbra_rmap_iter it;
+	u64 *spte, old;
+
+	lockdep_assert_held(&vm->mmu->lock);
+	if (!region->rmap || vm->mmu->inval_count)
+		return;
+	umbra_rmap_begin(&it, region->rmap[gfn % UMBRA_REGION_PAGES]);
+	while ((spte = umbra_rmap_next(&it))) {
+		if (!only_trace_forbids(spte))
+			continue;
+		if (!umbra_mmu_peek(vm->mmu, umbra_slot_hva(slot, gfn), true, &frame))
+			return;
+		old = READ_ONCE(*spte);
+		while (!try_cmpxchg(spte, &old, old | SPTE_WRITE | SPTE_DIRTY))
+			;
+	}
+}

@@ -423,7 +423,8 @@ static int fault_fast(struct umbra_fault *fault, struct umbra_walk *w)
 		return -EAGAIN;
 	ret = fault_locked(fault, ops->fast);
 	if (ret == UMBRA_MMU_INJECT)
-		w->error = umbra_access_error(vcpu, fault->access);
+		w->error = umbra_access_error(vcpu, fault->access) |
+			   (fault->present ? PFERR_PRESENT : 0);
 	else if (ret != -EAGAIN)
 		w->gpa = gfn_to_gpa(fault->gfn) | offset_in_page(fault->gva);
 	return ret;

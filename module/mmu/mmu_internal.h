@@ -29,6 +29,7 @@ struct umbra_gwalk;
  * @frame: the host's frame
  * @level: largest level that host, slot, logging and traces allow
  * @writable: the host and the slot let the mapping be writable
+ * @present: INJECT of umbra_mmu_ops.fast: the guest's entries are there but refuse it
  * @gva: linear address; modes without nested tables
  * @walk: the guest's entries on the way; NULL with nested tables
  */
@@ -40,6 +41,7 @@ struct umbra_fault {
 	struct umbra_frame frame;
 	int level;
 	bool writable;
+	bool present;
 	gva_t gva;
 	const struct umbra_gwalk *walk;
 };
@@ -75,6 +77,8 @@ struct umbra_peeked {
  * @log_stop: let large mappings come back in a slot; takes the lock
  * @protect: a trace of kinds @kinds came to @gfn: no mapping may pass it by;
  *	lock held
+ * @unprotect: the last trace of @gfn went, which will be written soon: mappings may
+ *	get their write right back; lock held; NULL where faults do it
  * @recover: the last trace in the 2 MiB around @gfn went; lock held
  *
  * Of a vCPU:
@@ -109,6 +113,7 @@ struct umbra_mmu_ops {
 	void (*log_stop)(struct umbra_vm *vm, struct umbra_memslot *slot);
 	void (*protect)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u8 kinds,
 			struct umbra_tlb *tlb);
+	void (*unprotect)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn);
 	void (*recover)(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
 			struct umbra_tlb *tlb);
 

@@ -384,6 +384,13 @@ static bool plainly_allowed(const struct umbra_fault *fault, u8 rights, bool pke
 	return !umbra_fault_writes(fault) || (rights & UMBRA_RIGHT_W);
 }
 
+/* A user's write that tables forbid, whatever the control registers say. */
+static bool plainly_refused(const struct umbra_fault *fault, u8 rights, bool pke)
+{
+	return umbra_fault_writes(fault) && (fault->access & UMBRA_ACC_USER) && !pke &&
+	       (rights & UMBRA_RIGHT_U) && !(rights & UMBRA_RIGHT_W);
+}
+
 /* Frame and rights by @sp's entry @index; INJECT, RETRY to go on, or -EAGAIN. */
 static int fast_entry(struct umbra_fault *fault, const struct umbra_sp *sp, unsigned int index,
 		      struct shadow_group *group, u8 *rights)
@@ -398,12 +405,16 @@ static int fast_entry(struct umbra_fault *fault, const struct umbra_sp *sp, unsi
 		if (!shadow_read_group(fault->vcpu->vm, sp, index, group))
 			return -EAGAIN;
 		e = group->entry[index % SHADOW_GROUP];
+		fault->present = false;
 		if (!x86_present(e))
 			return UMBRA_MMU_INJECT;
 		if (!shadow_entry_counts(mode, sp, e))
 			return -EAGAIN;
 		fault->gfn = gpa_to_gfn(e & X86_ADDR);
 		*rights &= shadow_entry_rights(e);
+		fault->present = plainly_refused(fault, *rights, sp->role.pke);
+		if (fault->present)
+			return UMBRA_MMU_INJECT;
 		if (!x86_dirty(e))
 			*rights &= ~UMBRA_RIGHT_W;
 	}
@@ -551,6 +562,7 @@ const struct umbra_mmu_ops umbra_shadow_ops = {
 	.log_protect = umbra_rmap_log_protect,
 	.log_stop = umbra_rmap_log_stop,
 	.protect = umbra_rmap_protect,
+	.unprotect = umbra_rmap_unprotect,
 	.recover = shadow_recover,
 	.vcpu_create = umbra_tables_vcpu_create,
 	.vcpu_destroy = shadow_vcpu_destroy,

@@ -101,8 +101,8 @@ static inline bool shadow_entry_counts(const struct x86_mode *mode, const struct
 /* Rights that guest entry @e leaves of all. */
 static inline u8 shadow_entry_rights(u64 e)
 {
-	return (x86_writable(e) ? UMBRA_RIGHT_W : 0) | (x86_user(e) ? UMBRA_RIGHT_U : 0) |
-	       (x86_executable(e) ? UMBRA_RIGHT_X : 0);
+	/* The bits are those of Umbra's own entries. */
+	return spte_rights(e);
 }
 
 /* Where the guest entry of @sp's entry @index is. */

@@ -126,7 +126,7 @@ static void fill_group(const struct umbra_fault *fault, struct umbra_sp *sp, uns
 		rights = sp->role.rights & shadow_entry_rights(e);
 		if (!x86_dirty(e))
 			rights &= ~UMBRA_RIGHT_W;
-		fill_one(fault, sp, first + i, shadow_entry_gfn(mode, sp, first + i, e), rights,
+		fill_one(fault, sp, first + i, gpa_to_gfn(e & X86_ADDR), rights,
 			 sp->role.pke ? e & SPTE_PKEY : 0, tlb);
 	}
 }
@@ -148,7 +148,7 @@ void shadow_fill_around(struct umbra_fault *fault, struct umbra_sp *sp, unsigned
 
 /* Accessed bits are set already where another root leads there. */
 static bool fill_link(struct umbra_vcpu *vcpu, const struct umbra_memslot *slot,
-		      struct umbra_sp *root, unsigned int index, struct umbra_tlb *tlb)
+		      struct umbra_sp *root, unsigned int index)
 {
 	const struct x86_mode *mode = &vcpu->mmu->mode;
 	struct umbra_sp *child;
@@ -162,10 +162,22 @@ static bool fill_link(struct umbra_vcpu *vcpu, const struct umbra_memslot *slot,
 			    shadow_child_role(mode, root, index, e));
 	if (!child)
 		return true;
-	/* As in shadow_get(): it may have been out of reach at the last flush. */
-	shadow_sync_under(vcpu, child, tlb);
 	umbra_sp_link(vcpu, root, index, child);
 	return true;
+}
+
+static void fill_links(struct umbra_vcpu *vcpu, struct umbra_sp *root, const struct umbra_sp *last)
+{
+	const struct umbra_memslot *slot = umbra_gfn_to_slot(vcpu->vm, root->gfn);
+	unsigned int i = UMBRA_FMT_ENTRIES / 2;
+	bool same = last && last->role.word == root->role.word;
+
+	for (; slot && i < UMBRA_FMT_ENTRIES && stock_left(vcpu); i++) {
+		if (same)
+			i = find_next_bit(last->used, UMBRA_FMT_ENTRIES, i);
+		if (i < UMBRA_FMT_ENTRIES && !fill_link(vcpu, slot, root, i))
+			return;
+	}
 }
 
 /*
@@ -175,12 +187,7 @@ static bool fill_link(struct umbra_vcpu *vcpu, const struct umbra_memslot *slot,
 void shadow_fill_root(struct umbra_vcpu *vcpu, struct umbra_sp *root, const struct umbra_sp *last,
 		      struct umbra_tlb *tlb)
 {
-	const struct umbra_memslot *slot = umbra_gfn_to_slot(vcpu->vm, root->gfn);
-	unsigned int i = UMBRA_FMT_ENTRIES / 2;
-	bool same = last && last->role.word == root->role.word;
-
-	for (; slot && i < UMBRA_FMT_ENTRIES && stock_left(vcpu); i++)
-		if (!same || test_bit(i, last->used))
-			if (!fill_link(vcpu, slot, root, i, tlb))
-				return;
+	fill_links(vcpu, root, last);
+	/* As in shadow_get(): they may have been out of reach at the last flush. */
+	shadow_sync_under(vcpu, root, tlb);
 }

@@ -161,19 +161,36 @@ static bool narrow(struct umbra_sp *sp, unsigned int index, u64 e, struct umbra_
 	return true;
 }
 
+/*
+ * Is leaf @spte for frame @gfn all that guest entry @e still allows, of what @user
+ * leaves of the user bit? As entry_fits(), for tables of the lowest level: that it
+ * goes no further than the role of its table was seen when it was made.
+ */
+static bool leaf_holds(const struct x86_mode *mode, u64 spte, gfn_t gfn, u64 e, u64 user)
+{
+	u64 must = X86_PRESENT | X86_ACCESSED, must_not = mode->rsvd;
+
+	if (spte & SPTE_WRITE)
+		must |= X86_WRITE | X86_DIRTY;
+	if (!(spte & SPTE_NX))
+		must_not |= X86_NX;
+	return (e & must) == must && !(e & must_not) && !((spte ^ e) & user) &&
+	       (e & X86_ADDR) >> PAGE_SHIFT == gfn;
+}
+
 /* Bits of a word of @sp->used whose leaves are not what guest entries @entry say. */
 static unsigned long differing(const struct x86_mode *mode, const struct umbra_sp *sp,
 			       unsigned int first, const u64 *entry)
 {
 	unsigned long left = sp->used[first / BITS_PER_LONG], bad = 0;
+	u64 user = sp->role.rights & UMBRA_RIGHT_U ? SPTE_USER : 0;
 
+	if (sp->role.pke)
+		user |= SPTE_PKEY;
 	for (; left; left &= left - 1) {
 		unsigned int i = __ffs(left);
-		u64 e = entry[i];
 
-		if (!shadow_entry_counts(mode, sp, e) ||
-		    (e & X86_ADDR) >> PAGE_SHIFT != sp->gfns[first + i] ||
-		    !leaf_fits(sp, sp->spt[first + i], e))
+		if (!leaf_holds(mode, sp->spt[first + i], sp->gfns[first + i], entry[i], user))
 			bad |= left & -left;
 	}
 	return bad;

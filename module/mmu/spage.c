@@ -230,6 +230,8 @@ unsigned long umbra_sp_unkeep(struct umbra_vm *vm, struct umbra_tlb *tlb)
 		list_splice_init(&spages->pool[i], &tlb->sps);
 	}
 	spages->nr_pool = 0;
+	/* They are out of all processors' reach since long, but are to be freed. */
+	tlb->any |= nr;
 	return nr;
 }
 

@@ -251,6 +251,8 @@ void umbra_rmap_log_stop(struct umbra_vm *vm, struct umbra_memslot *slot);
 /* As umbra_mmu_ops.recover: the small mappings in the 2 MiB around @gfn go. */
 void umbra_rmap_recover(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
 			struct umbra_tlb *tlb);
+/* As umbra_mmu_ops.unprotect. */
+void umbra_rmap_unprotect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn);
 /* As umbra_mmu_ops.protect. */
 void umbra_rmap_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u8 kinds,
 			struct umbra_tlb *tlb);

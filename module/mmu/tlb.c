@@ -46,8 +46,11 @@ bool umbra_tlb_breathe(struct umbra_tlb *tlb)
 bool umbra_tlb_end(struct umbra_tlb *tlb)
 {
 	WARN_ON_ONCE(tlb->pending);
-	umbra_pt_free_list(&tlb->tables);
-	umbra_sp_free_list(&tlb->sps);
+	/* There can only be tables where there was something to flush. */
+	if (tlb->any) {
+		umbra_pt_free_list(&tlb->tables);
+		umbra_sp_free_list(&tlb->sps);
+	}
 	return tlb->any;
 }
 
@@ -62,9 +65,10 @@ void umbra_tlb_lock(struct umbra_tlb *tlb, struct umbra_vm *vm)
 bool umbra_tlb_unlock(struct umbra_tlb *tlb)
 	__releases(&tlb->vm->mmu->lock)
 {
-	umbra_tlb_flush(tlb);
-	if (!list_empty(&tlb->sps))
+	if (tlb->any) {
+		umbra_tlb_flush(tlb);
 		umbra_sp_keep(tlb->vm, &tlb->sps);
+	}
 	spin_unlock(&tlb->vm->mmu->lock);
 	pagefault_enable();
 	return umbra_tlb_end(tlb);

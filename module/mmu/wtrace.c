@@ -79,6 +79,14 @@ void umbra_trace_change(struct umbra_vm *vm, struct umbra_trace *trace, u8 kinds
 		vm->mmu->ops->protect(vm, slot, trace->gfn, kinds, tlb);
 }
 
+/* Mappings of a page that nobody watches any more are as they were before. */
+static void unprotect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn)
+{
+	if (vm->mmu->ops->unprotect && !vm->mmu->traces.apart &&
+	    !umbra_trace_kinds(vm, slot, gfn))
+		vm->mmu->ops->unprotect(vm, slot, gfn);
+}
+
 void umbra_trace_remove(struct umbra_vm *vm, struct umbra_trace *trace, struct umbra_tlb *tlb)
 {
 	struct umbra_memslot *slot = umbra_gfn_to_slot_any(vm, trace->gfn);
@@ -94,6 +102,8 @@ void umbra_trace_remove(struct umbra_vm *vm, struct umbra_trace *trace, struct u
 	WRITE_ONCE(region->traced, region->traced - 1);
 	if (!region->traced && umbra_slot_level(slot, trace->gfn) > 1)
 		vm->mmu->ops->recover(vm, slot, trace->gfn, tlb);
+	else
+		unprotect(vm, slot, trace->gfn);
 }
 
 u8 umbra_trace_kinds(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn)
@@ -176,6 +186,7 @@ bool umbra_trace_end_all(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t 
 	if (slot->flags & KVM_MEM_READONLY)
 		return false;
 	hlist_move_list(bucket, &todo);
+	vm->mmu->traces.apart = true;
 	while (!hlist_empty(&todo)) {
 		trace = hlist_entry(todo.first, struct umbra_trace, node);
 		hlist_del_init(&trace->node);
@@ -183,6 +194,8 @@ bool umbra_trace_end_all(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t 
 		if (trace->gfn == gfn && trace->owner->end)
 			trace->owner->end(vm, trace, tlb);
 	}
+	vm->mmu->traces.apart = false;
+	unprotect(vm, slot, gfn);
 	return !(page_kinds(vm, slot, gfn) & UMBRA_TRACE_WRITE);
 }
 
@@ -212,6 +225,7 @@ void umbra_trace_tell(struct umbra_vm *vm, const struct umbra_traced *a,
 
 	lockdep_assert_held(&vm->mmu->lock);
 	hlist_move_list(bucket, &todo);
+	vm->mmu->traces.apart = true;
 	while (!hlist_empty(&todo)) {
 		trace = hlist_entry(todo.first, struct umbra_trace, node);
 		hlist_del_init(&trace->node);
@@ -219,6 +233,7 @@ void umbra_trace_tell(struct umbra_vm *vm, const struct umbra_traced *a,
 		if (trace->gfn == gfn)
 			tell_one(trace, a, when, tlb);
 	}
+	vm->mmu->traces.apart = false;
 }
 
 void umbra_trace_slot(struct umbra_vm *vm, struct umbra_memslot *slot)

@@ -84,9 +84,11 @@ struct umbra_trace {
 /**
  * struct umbra_traces - all traces of a VM
  * @bucket: (l) by gfn
+ * @apart: (l) some are out of their bucket, for it is being looked over
  */
 struct umbra_traces {
 	struct hlist_head *bucket;
+	bool apart;
 };
 
 int umbra_traces_create(struct umbra_traces *traces);
