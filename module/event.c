@@ -61,7 +61,7 @@ static struct umbra_event *current_exception(struct umbra_events *ev)
  * delivery can be handled first. A software interrupt's instruction runs again
  * by itself.
  */
-static void put_back_injected(struct umbra_events *ev)
+static noinline void put_back_injected(struct umbra_events *ev)
 {
 	switch (ev->injected.type) {
 	case UMBRA_EVENT_IRQ:
@@ -75,26 +75,17 @@ static void put_back_injected(struct umbra_events *ev)
 }
 
 /* The rules of the chapter on #DF: two contributory ones, or any after #PF. */
-static void queue(struct umbra_vcpu *vcpu, const struct umbra_event *new)
+static noinline void queue_second(struct umbra_events *ev, struct umbra_event *cur,
+				  const struct umbra_event *new)
 {
-	struct umbra_events *ev = &vcpu->ev;
-	struct umbra_event *cur = current_exception(ev);
-	enum fault_class first, second = fault_class(new->vector);
+	enum fault_class first = fault_class(cur->vector), second = fault_class(new->vector);
 
-	umbra_request(vcpu, UMBRA_REQ_EVENT);
-	if (!cur) {
-		put_back_injected(ev);
-		ev->exception = *new;
-		return;
-	}
-	first = fault_class(cur->vector);
+	cur->type = UMBRA_EVENT_NONE;
 	if (first == DOUBLE_FAULT && second != BENIGN) {
 		ev->exception = UMBRA_NO_EVENT;
-		cur->type = UMBRA_EVENT_NONE;
 		ev->triple_fault = true;
 		return;
 	}
-	cur->type = UMBRA_EVENT_NONE;
 	if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
 	    (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT)))
 		ev->exception = (struct umbra_event) {
@@ -102,6 +93,21 @@ static void queue(struct umbra_vcpu *vcpu, const struct umbra_event *new)
 		};
 	else
 		ev->exception = *new;
+}
+
+static __always_inline void queue(struct umbra_vcpu *vcpu, const struct umbra_event *new)
+{
+	struct umbra_events *ev = &vcpu->ev;
+	struct umbra_event *cur = current_exception(ev);
+
+	ev->look = true;
+	if (unlikely(cur)) {
+		queue_second(ev, cur, new);
+		return;
+	}
+	if (unlikely(ev->injected.type != UMBRA_EVENT_NONE))
+		put_back_injected(ev);
+	ev->exception = *new;
 }
 
 void umbra_queue_exception(struct umbra_vcpu *vcpu, u8 vector)
@@ -136,7 +142,7 @@ static void apply_payload(struct umbra_vcpu *vcpu, struct umbra_event *ev)
 }
 
 /* Without the capability an exception that waits would be saved without its payload. */
-static void queue_payload(struct umbra_vcpu *vcpu, const struct umbra_event *new)
+static __always_inline void queue_payload(struct umbra_vcpu *vcpu, const struct umbra_event *new)
 {
 	queue(vcpu, new);
 	if (!READ_ONCE(vcpu->vm->exception_payload))
@@ -148,7 +154,7 @@ void umbra_queue_pf(struct umbra_vcpu *vcpu, u64 cr2, u32 error)
 	const struct umbra_event *cur = current_exception(&vcpu->ev);
 
 	/* CR2 tells of the last one, though the two become a double fault. */
-	if (cur && fault_class(cur->vector) == PAGE_FAULT)
+	if (unlikely(cur) && fault_class(cur->vector) == PAGE_FAULT)
 		vcpu->cr2 = cr2;
 	queue_payload(vcpu, &(struct umbra_event) {
 		.type = UMBRA_EVENT_EXCEPTION, .vector = PF_VECTOR,
@@ -202,7 +208,7 @@ int umbra_event_interrupt(struct umbra_vcpu *vcpu, u32 vector)
 	if (vcpu->ev.irq.type != UMBRA_EVENT_NONE || vcpu->ev.injected.type == UMBRA_EVENT_IRQ)
 		return -EEXIST;
 	vcpu->ev.irq = (struct umbra_event) { .type = UMBRA_EVENT_IRQ, .vector = vector };
-	umbra_request(vcpu, UMBRA_REQ_EVENT);
+	vcpu->ev.look = true;
 	return 0;
 }
 
@@ -232,33 +238,32 @@ static bool blocked_by_debugger(const struct umbra_vcpu *vcpu)
 	return vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ;
 }
 
-/* The event for this entry, by the manual's priority among what may go now. */
-static bool pick(struct umbra_vcpu *vcpu, struct umbra_event *out)
+/* Put the event for this entry, by the manual's priority among what may go now, in @injected. */
+static bool pick(struct umbra_vcpu *vcpu)
 {
 	struct umbra_events *ev = &vcpu->ev;
 
-	if (ev->injected.type != UMBRA_EVENT_NONE) {
-		*out = ev->injected;
+	if (ev->injected.type != UMBRA_EVENT_NONE)
 		return true;
-	}
 	if (ev->exception.type != UMBRA_EVENT_NONE) {
 		apply_payload(vcpu, &ev->exception);
-		*out = ev->exception;
-		ev->exception = UMBRA_NO_EVENT;
-		if (is_fault(out))
+		ev->injected = ev->exception;
+		ev->exception.type = UMBRA_EVENT_NONE;
+		if (is_fault(&ev->injected))
 			vcpu->rflags |= X86_EFLAGS_RF;
 		return true;
 	}
 	if (blocked_by_debugger(vcpu))
 		return false;
 	if (ev->nmi_pending && !ev->nmi_blocked && !ev->shadow) {
-		*out = (struct umbra_event) { .type = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
+		ev->injected = (struct umbra_event) {
+			.type = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
 		ev->nmi_pending--;
 		ev->nmi_blocked = true;
 		return true;
 	}
 	if (ev->irq.type != UMBRA_EVENT_NONE && can_take_irq(vcpu)) {
-		*out = ev->irq;
+		ev->injected = ev->irq;
 		ev->irq = UMBRA_NO_EVENT;
 		return true;
 	}
@@ -279,25 +284,31 @@ static void collect_nmis(struct umbra_events *ev)
  * umbra_event_deliver() - hand the next event to the hardware, ask for windows
  * @vcpu: about to enter the guest; interrupts off; the entry will happen
  *
+ * Need not be called while ev.look is clear and nothing is in ev.injected.
+ *
  * Return: true when the guest has to be left right after the delivery because
  * something else, for which there is no window, waits behind it.
  */
 bool umbra_event_deliver(struct umbra_vcpu *vcpu)
 {
 	struct umbra_events *ev = &vcpu->ev;
-	struct umbra_event next;
-	bool given, irq, nmi;
+	bool given, irq, nmi, open;
 
 	collect_nmis(ev);
-	given = pick(vcpu, &next);
-	if (given) {
-		ev->injected = next;
-		umbra_vendor->inject(vcpu, &next);
-	}
+	given = pick(vcpu);
+	if (given)
+		umbra_vendor->inject(vcpu, &ev->injected);
 	/* A window that nothing could use would end every entry at once. */
 	nmi = ev->nmi_pending && !blocked_by_debugger(vcpu);
 	irq = ev->irq.type != UMBRA_EVENT_NONE && !blocked_by_debugger(vcpu);
-	umbra_vendor->window(vcpu, irq || READ_ONCE(vcpu->run->request_interrupt_window), nmi);
+	irq |= READ_ONCE(vcpu->run->request_interrupt_window) != 0;
+	open = irq || nmi || ev->nmi_blocked;
+	if (open || ev->window)
+		umbra_vendor->window(vcpu, irq, nmi);
+	ev->window = open;
+	/* An interrupt that is not taken after all comes back to its queue. */
+	ev->look = open || ev->nmi_pending || ev->exception.type != UMBRA_EVENT_NONE ||
+		   ev->irq.type != UMBRA_EVENT_NONE || ev->injected.type == UMBRA_EVENT_IRQ;
 	return given && ((nmi && !ev->nmi_blocked) || ev->exception.type != UMBRA_EVENT_NONE);
 }
 

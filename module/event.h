@@ -57,6 +57,8 @@ struct umbra_event {
  * @nmi_blocked: an NMI handler runs and IRET was not seen
  * @triple_fault: the guest shuts down before its next instruction
  * @shadow: UMBRA_SHADOW_* before the next guest instruction
+ * @look: something else than @injected may wait, or a window be open or wanted
+ * @window: the vendor was told to wait for a window, or for IRET
  *
  * The vendor reads and writes @shadow and @nmi_blocked around each entry.
  */
@@ -69,6 +71,8 @@ struct umbra_events {
 	bool nmi_blocked;
 	bool triple_fault;
 	u8 shadow;
+	bool look;
+	bool window;
 };
 
 /* Queue a fault or trap; merges to #DF or triple fault as the manual says. */

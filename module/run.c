@@ -21,19 +21,37 @@
 #include "vcpu.h"
 #include "vendor.h"
 
+static const unsigned long atomic_requests =
+	BIT(UMBRA_REQ_FLUSH_TLB) | BIT(UMBRA_REQ_EVENT) | BIT(UMBRA_REQ_UNBLOCK);
+
 /* Requests that are served with preemption off, right before the entry. */
-static void serve_atomic_requests(struct umbra_vcpu *vcpu)
+static noinline void serve_atomic_requests(struct umbra_vcpu *vcpu)
 {
 	if (umbra_check_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
 		umbra_stat_inc(vcpu, flushes_remote);
 		umbra_vendor->flush_tlb(vcpu);
 	}
-	umbra_check_request(vcpu, UMBRA_REQ_EVENT);
+	if (umbra_check_request(vcpu, UMBRA_REQ_EVENT))
+		vcpu->ev.look = true;
 	umbra_check_request(vcpu, UMBRA_REQ_UNBLOCK);
 }
 
-static const unsigned long atomic_requests =
-	BIT(UMBRA_REQ_FLUSH_TLB) | BIT(UMBRA_REQ_EVENT) | BIT(UMBRA_REQ_UNBLOCK);
+/* Where not, nothing waits, no window is open, and what went in the last time has arrived. */
+static bool event_due(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->ev.look || vcpu->ev.injected.type != UMBRA_EVENT_NONE;
+}
+
+/* False when the guest must not be entered now. */
+static bool deliver_events(struct umbra_vcpu *vcpu)
+{
+	if (vcpu->ev.triple_fault)
+		return false;
+	/* What waits behind this event has no window: leave right after it. */
+	if (umbra_event_deliver(vcpu))
+		umbra_kick_cpu(smp_processor_id());
+	return true;
+}
 
 /*
  * One entry. The order of mode, barrier, requests is the other half of the
@@ -49,12 +67,10 @@ static int enter_once(struct umbra_vcpu *vcpu)
 		if (READ_ONCE(vcpu->requests))
 			goto not_now;
 	}
-	if (umbra_guest_work_pending() || !this_cpu_read(umbra_cpu_on) ||
-	    vcpu->ev.triple_fault)
+	if (umbra_guest_work_pending() || !this_cpu_read(umbra_cpu_on))
 		goto not_now;
-	/* What waits behind this event has no window: leave right after it. */
-	if (umbra_event_deliver(vcpu))
-		umbra_kick_cpu(smp_processor_id());
+	if (event_due(vcpu) && !deliver_events(vcpu))
+		goto not_now;
 
 	umbra_fpu_guest_xcr0(vcpu);
 	umbra_guest_time_enter();
@@ -82,6 +98,8 @@ static void load(struct umbra_vcpu *vcpu)
 {
 	int cpu = smp_processor_id();
 
+	/* Anything may have been changed meanwhile, by the client above all. */
+	vcpu->ev.look = true;
 	umbra_fpu_enter(vcpu);
 	umbra_vendor->load(vcpu);
 	vcpu->last_cpu = cpu;
@@ -98,7 +116,10 @@ static void put(struct umbra_vcpu *vcpu)
 /* User space asked to be told when KVM_INTERRUPT would be taken. */
 static bool window_wanted_and_open(struct umbra_vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->run->request_interrupt_window) && umbra_event_irq_window_open(vcpu);
+	if (likely(!READ_ONCE(vcpu->run->request_interrupt_window)))
+		return false;
+	vcpu->ev.look = true;
+	return umbra_event_irq_window_open(vcpu);
 }
 
 /*

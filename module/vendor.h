@@ -97,7 +97,8 @@ struct umbra_host_caps {
  * Events (vcpu->mutex):
  * @inject: hand @ev to the hardware for the next entry. For INT3, INTO and INT n
  *	RIP is at the instruction, and what the guest finds pushed is behind it.
- * @window: exit as soon as an interrupt or an NMI could be taken.
+ * @window: exit as soon as an interrupt or an NMI could be taken. Called before
+ *	each entry while one of them waits or NMIs are blocked, and once afterwards.
  *
  * Guest state (vcpu->mutex; never fails once the caller has validated):
  * @sync_crs: vcpu->cr0, cr3, cr4 or efer changed.

@@ -346,11 +346,7 @@ void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
-	bool any = irq || nmi || vcpu->ev.nmi_blocked;
 
-	if (likely(!any && !svm->window))
-		return;
-	svm->window = any;
 	svm->window_step = svm_step_wanted(vcpu, irq, nmi);
 	if (svm->virq && irq)
 		svm_virq_to_eventinj(svm);

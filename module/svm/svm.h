@@ -21,7 +21,6 @@
  * @flush: drop this ASID's translations at the next entry
  * @spec_ctrl: the guest's SPEC_CTRL where the hardware does not switch it
  * @spec_ctrl_used: the guest's SPEC_CTRL may differ from 0
- * @window: some window or IRET is being waited for
  * @window_step: TF is ours: step one instruction to find a window
  * @virq: an interrupt was handed over as virtual interrupt
  * @soft_len: bytes that RIP was stepped for a software event being injected
@@ -42,7 +41,6 @@ struct svm_vcpu {
 	bool flush;
 	u64 spec_ctrl;
 	bool spec_ctrl_used;
-	bool window;
 	bool window_step;
 	bool virq;
 	u8 soft_len;

@@ -387,7 +387,6 @@ void svm_vcpu_reset(struct umbra_vcpu *vcpu)
 	}
 	svm_reset_segments(&vmcb->save);
 	svm->asid_generation = 0;
-	svm->window = false;
 	svm->window_step = false;
 	svm->virq = false;
 	svm->soft_len = 0;
