@@ -54,9 +54,15 @@ static __always_inline void umbra_guest_time_exit(void)
 	instrumentation_end();
 }
 
+/* This CPU is in no read section; interrupts off. */
+static inline void umbra_rcu_note(void)
+{
+	rcu_virt_note_context_switch(smp_processor_id());
+}
+
 /*
- * From here to umbra_guest_exit_irqoff() the CPU counts as running a guest:
- * RCU does not wait for it. Only noinstr code may run in between.
+ * From here to umbra_guest_exit_irqoff() the CPU counts as running a guest: where
+ * context tracking is on, RCU does not wait for it. Only noinstr code may run in between.
  */
 static __always_inline void umbra_guest_enter_irqoff(void)
 {
@@ -64,11 +70,7 @@ static __always_inline void umbra_guest_enter_irqoff(void)
 	trace_hardirqs_on_prepare();
 	lockdep_hardirqs_on_prepare();
 	instrumentation_end();
-	if (!context_tracking_guest_enter()) {
-		instrumentation_begin();
-		rcu_virt_note_context_switch(smp_processor_id());
-		instrumentation_end();
-	}
+	context_tracking_guest_enter();
 	lockdep_hardirqs_on(CALLER_ADDR0);
 }
 

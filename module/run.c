@@ -8,7 +8,9 @@
  * without sleeping. The outer one serves what may sleep. No preempt notifiers
  * are needed: a vCPU that is scheduled out has always left the inner loop.
  */
+#include <linux/jiffies.h>
 #include <linux/kvm.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -20,6 +22,8 @@
 #include "request.h"
 #include "vcpu.h"
 #include "vendor.h"
+
+static DEFINE_PER_CPU(unsigned long, rcu_told);		/* jiffy of the last note */
 
 static const unsigned long atomic_requests =
 	BIT(UMBRA_REQ_FLUSH_TLB) | BIT(UMBRA_REQ_EVENT) | BIT(UMBRA_REQ_UNBLOCK);
@@ -54,6 +58,31 @@ static bool deliver_events(struct umbra_vcpu *vcpu)
 }
 
 /*
+ * RCU takes an interrupted guest for a kernel with preemption off, that is, for a reader,
+ * and has to be told that it is none. Once per jiffy is enough:
+ * - A CPU learns in its own tick, or the softirq behind it, that a grace period wants a
+ *   quiescent state of it; states noted before do not count, and the answer is looked for
+ *   in the next tick. The first entry behind a tick must tell, whether the tick met the
+ *   guest or an exit's handler. Where this CPU's tick runs ahead of the one that counts
+ *   jiffies, the entry behind the next tick does.
+ * - Grace periods that are expedited or late ask for a reschedule, and that ends the
+ *   series of entries at once. What else they ask for, and tasks RCU, may wait for many
+ *   jiffies, and looks at nothing but such notes.
+ * - Where there is no tick, on a nohz_full CPU, context tracking takes the guest out of
+ *   RCU's sight altogether.
+ * All of that holds with PREEMPT_RCU or without: preemption is off in between.
+ */
+static void tell_rcu(void)
+{
+	unsigned long now = jiffies;
+
+	if (likely(this_cpu_read(rcu_told) == now))
+		return;
+	this_cpu_write(rcu_told, now);
+	umbra_rcu_note();
+}
+
+/*
  * One entry. The order of mode, barrier, requests is the other half of the
  * protocol in request.h. UMBRA_SLOW: something has to be done first.
  */
@@ -72,6 +101,7 @@ static int enter_once(struct umbra_vcpu *vcpu)
 	if (event_due(vcpu) && !deliver_events(vcpu))
 		goto not_now;
 
+	tell_rcu();
 	umbra_fpu_guest_xcr0(vcpu);
 	umbra_guest_time_enter();
 	umbra_vendor->enter(vcpu);
