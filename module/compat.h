@@ -29,6 +29,10 @@
  */
 static inline bool umbra_guest_work_pending(void)
 {
+	/* One look for both: nearly always there is nothing. */
+	if (likely(!(read_thread_flags() &
+		     (_TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL))))
+		return false;
 	return need_resched() || signal_pending(current);
 }
 

@@ -14,6 +14,7 @@
 #include "mmu/mmu.h"
 #include "mode.h"
 #include "msr.h"
+#include "vcpu.h"
 #include "vendor.h"
 
 const struct umbra_vendor_ops *umbra_vendor __ro_after_init;
@@ -36,6 +37,7 @@ static int __init umbra_init(void)
 
 	if (r)
 		return r;
+	umbra_run_init();
 	r = umbra_fpu_init();
 	if (r)
 		goto teardown;

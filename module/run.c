@@ -15,6 +15,8 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/srcu.h>
+#include <linux/static_call.h>
+#include <asm/processor-flags.h>
 #include "compat.h"
 #include "emulate.h"
 #include "host.h"
@@ -22,6 +24,10 @@
 #include "request.h"
 #include "vcpu.h"
 #include "vendor.h"
+
+/* The two calls of every entry, which are dear where indirect calls are guarded. */
+DEFINE_STATIC_CALL_NULL(umbra_vendor_enter, *((struct umbra_vendor_ops *)NULL)->enter);
+DEFINE_STATIC_CALL_NULL(umbra_vendor_decode, *((struct umbra_vendor_ops *)NULL)->decode);
 
 static DEFINE_PER_CPU(unsigned long, rcu_told);		/* jiffy of the last note */
 
@@ -82,6 +88,12 @@ static void tell_rcu(void)
 	umbra_rcu_note();
 }
 
+/* XCR0, XSS and PKRU exist for a guest with these bits only; exits change neither. */
+static bool reaches_xcr0(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->cr4 & (X86_CR4_OSXSAVE | X86_CR4_PKE);
+}
+
 /*
  * One entry. The order of mode, barrier, requests is the other half of the
  * protocol in request.h. UMBRA_SLOW: something has to be done first.
@@ -102,10 +114,12 @@ static int enter_once(struct umbra_vcpu *vcpu)
 		goto not_now;
 
 	tell_rcu();
-	umbra_fpu_guest_xcr0(vcpu);
+	if (reaches_xcr0(vcpu))
+		umbra_fpu_guest_xcr0(vcpu);
 	umbra_guest_time_enter();
-	umbra_vendor->enter(vcpu);
-	umbra_fpu_host_xcr0(vcpu);
+	static_call(umbra_vendor_enter)(vcpu);
+	if (reaches_xcr0(vcpu))
+		umbra_fpu_host_xcr0(vcpu);
 
 	WRITE_ONCE(vcpu->mode, UMBRA_OUTSIDE_GUEST);
 	/* A tick that ended the guest is taken here, and counts as the guest's. */
@@ -114,7 +128,7 @@ static int enter_once(struct umbra_vcpu *vcpu)
 	umbra_guest_time_exit();
 	local_irq_enable();
 	/* What was injected has arrived, or has to be injected again. */
-	umbra_vendor->decode(vcpu, &vcpu->ev.injected);
+	static_call(umbra_vendor_decode)(vcpu, &vcpu->ev.injected);
 	umbra_stat_inc(vcpu, exits);
 	return UMBRA_CONTINUE;
 
@@ -286,6 +300,13 @@ static int begin(struct umbra_vcpu *vcpu)
 	r = umbra_complete_user_io(vcpu);
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return r;
+}
+
+/* At module init, when the vendor is known. */
+void __init umbra_run_init(void)
+{
+	static_call_update(umbra_vendor_enter, umbra_vendor->enter);
+	static_call_update(umbra_vendor_decode, umbra_vendor->decode);
 }
 
 /**

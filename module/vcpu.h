@@ -82,6 +82,7 @@ static inline u64 umbra_debug_rflags(const struct umbra_vcpu *vcpu)
 
 int umbra_vcpu_create_fd(struct umbra_vm *vm, u32 id);
 void umbra_vcpu_destroy(struct umbra_vcpu *vcpu);
+void umbra_run_init(void);		/* at module init */
 /* KVM_RUN: vcpu->mutex held. */
 int umbra_vcpu_run(struct umbra_vcpu *vcpu);
 /* KVM_RUN's register block: sync_regs.c */
