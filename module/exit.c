@@ -304,6 +304,8 @@ static int dispatch(struct umbra_vcpu *vcpu, bool atomic)
 int umbra_exit_fast(struct umbra_vcpu *vcpu)
 {
 	/* Indirect calls are dear on hosts with retpolines: not for the frequent kinds. */
+	if (vcpu->exit.kind == UMBRA_EXIT_EXCEPTION && vcpu->exit.exc.vector == X86_TRAP_PF)
+		return umbra_exit_page_fault(vcpu, true);
 	switch (vcpu->exit.kind) {
 	case UMBRA_EXIT_CPUID:
 		return exit_cpuid(vcpu, true);
@@ -311,8 +313,6 @@ int umbra_exit_fast(struct umbra_vcpu *vcpu)
 		return umbra_pio_exit(vcpu, true);
 	case UMBRA_EXIT_FAULT:
 		return umbra_exit_fault(vcpu, true);
-	case UMBRA_EXIT_EXCEPTION:
-		return exit_exception(vcpu, true);
 	case UMBRA_EXIT_CR:
 		return umbra_exit_cr(vcpu, true);
 	case UMBRA_EXIT_INVLPG:

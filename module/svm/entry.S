@@ -54,10 +54,10 @@
 .section .noinstr.text, "ax"
 
 /*
- * void svm_enter_guest(u64 vmcb_pa, u64 *gpr, u64 host_vmcb_pa)
+ * void svm_enter_guest(u64 *gpr, u64 vmcb_pa, u64 host_vmcb_pa)
  *
- * rdi: physical address of the VMCB
- * rsi: general registers, read and written back
+ * rdi: general registers, read and written back
+ * rsi: physical address of the VMCB
  * rdx: physical address of the VMSAVE image of the host
  */
 SYM_FUNC_START(svm_enter_guest)
@@ -68,25 +68,23 @@ SYM_FUNC_START(svm_enter_guest)
 	push %r12
 	push %rbx
 	push %rdx
-	push %rsi
 	push %rdi
 
 	mov %rsi, %rax
-	mov GPR_RCX(%rax), %rcx
-	mov GPR_RDX(%rax), %rdx
-	mov GPR_RBX(%rax), %rbx
-	mov GPR_RBP(%rax), %rbp
-	mov GPR_RSI(%rax), %rsi
-	mov GPR_RDI(%rax), %rdi
-	mov GPR_R8(%rax), %r8
-	mov GPR_R9(%rax), %r9
-	mov GPR_R10(%rax), %r10
-	mov GPR_R11(%rax), %r11
-	mov GPR_R12(%rax), %r12
-	mov GPR_R13(%rax), %r13
-	mov GPR_R14(%rax), %r14
-	mov GPR_R15(%rax), %r15
-	pop %rax
+	mov GPR_RCX(%rdi), %rcx
+	mov GPR_RDX(%rdi), %rdx
+	mov GPR_RBX(%rdi), %rbx
+	mov GPR_RBP(%rdi), %rbp
+	mov GPR_RSI(%rdi), %rsi
+	mov GPR_R8(%rdi), %r8
+	mov GPR_R9(%rdi), %r9
+	mov GPR_R10(%rdi), %r10
+	mov GPR_R11(%rdi), %r11
+	mov GPR_R12(%rdi), %r12
+	mov GPR_R13(%rdi), %r13
+	mov GPR_R14(%rdi), %r14
+	mov GPR_R15(%rdi), %r15
+	mov GPR_RDI(%rdi), %rdi
 
 #ifdef X86_FEATURE_CLEAR_CPU_BUF_VM
 	/* Leave nothing of the host in the processor's buffers. Changes ZF alone. */

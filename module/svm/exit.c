@@ -47,9 +47,9 @@ static const u8 svm_kinds[] = {
 };
 
 /* Decode assists store what was fetched at RIP when a data access faults. */
-static void svm_decode_bytes(const struct vmcb_control_area *c, struct umbra_exit *x)
+static noinline void svm_decode_bytes(const struct vmcb_control_area *c, struct umbra_exit *x)
 {
-	if (!umbra_caps.insn_bytes || !c->insn_len || c->insn_len > sizeof(x->insn))
+	if (!c->insn_len || c->insn_len > sizeof(x->insn))
 		return;
 	x->insn_bytes = c->insn_len;
 	memcpy(x->insn, c->insn_bytes, sizeof(x->insn));
@@ -65,7 +65,8 @@ static void svm_decode_npf(const struct vmcb_control_area *c, struct umbra_exit 
 			  err & SVM_NPF_EXEC ? UMBRA_ACC_EXEC : UMBRA_ACC_READ;
 	x->fault.present = err & SVM_NPF_PRESENT;
 	x->fault.walk = err & SVM_NPF_WALK;
-	svm_decode_bytes(c, x);
+	if (umbra_caps.insn_bytes)
+		svm_decode_bytes(c, x);
 }
 
 static void svm_decode_io(const struct vmcb_control_area *c, struct umbra_exit *x)
@@ -80,22 +81,10 @@ static void svm_decode_io(const struct vmcb_control_area *c, struct umbra_exit *
 	x->io.next_rip = c->exit_info_2;
 }
 
-static void svm_decode_exception(struct umbra_vcpu *vcpu, u32 code, struct umbra_exit *x)
+static void svm_decode_db(struct umbra_vcpu *vcpu, struct umbra_exit *x)
 {
-	struct svm_vcpu *svm = to_svm(vcpu);
-	u8 vector = code - SVM_EXIT_EXCP_BASE;
+	const struct svm_vcpu *svm = to_svm(vcpu);
 
-	x->exc.vector = vector;
-	x->exc.has_error = vector == DF_VECTOR || vector == AC_VECTOR ||
-			   (vector >= TS_VECTOR && vector <= PF_VECTOR);
-	x->exc.error = svm->vmcb->control.exit_info_1;
-	x->exc.payload = 0;
-	if (vector == PF_VECTOR) {
-		x->exc.payload = svm->vmcb->control.exit_info_2;
-		svm_decode_bytes(&svm->vmcb->control, x);
-	}
-	if (vector != DB_VECTOR)
-		return;
 	x->exc.payload = svm->vmcb->save.dr6 ^ DR6_RESERVED;
 	/* A step taken to find a window is nobody else's business. */
 	if (svm->window_step && !(vcpu->rflags & X86_EFLAGS_TF) &&
@@ -104,6 +93,30 @@ static void svm_decode_exception(struct umbra_vcpu *vcpu, u32 code, struct umbra
 		if (!x->exc.payload)
 			x->kind = UMBRA_EXIT_NOTHING;
 	}
+}
+
+static void svm_decode_exception(struct umbra_vcpu *vcpu, u32 code, struct umbra_exit *x)
+{
+	u8 vector = code - SVM_EXIT_EXCP_BASE;
+
+	x->exc.vector = vector;
+	x->exc.has_error = vector == DF_VECTOR || vector == AC_VECTOR ||
+			   (vector >= TS_VECTOR && vector <= PF_VECTOR);
+	x->exc.error = x->info1;
+	x->exc.payload = 0;
+	if (vector == DB_VECTOR)
+		svm_decode_db(vcpu, x);
+}
+
+static __always_inline void svm_decode_pf(const struct vmcb_control_area *c, struct umbra_exit *x)
+{
+	x->kind = UMBRA_EXIT_EXCEPTION;
+	x->exc.vector = PF_VECTOR;
+	x->exc.has_error = true;
+	x->exc.error = x->info1;
+	x->exc.payload = x->info2;
+	if (umbra_caps.insn_bytes)
+		svm_decode_bytes(c, x);
 }
 
 static void svm_decode_dr(u32 code, struct umbra_exit *x)
@@ -130,6 +143,10 @@ static void svm_decode_reason(struct umbra_vcpu *vcpu, u32 code, struct umbra_ex
 {
 	const struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
 
+	if (code == SVM_EXIT_EXCP_BASE + PF_VECTOR) {
+		svm_decode_pf(c, x);
+		return;
+	}
 	if (code == SVM_EXIT_NPF) {
 		svm_decode_npf(c, x);
 		return;
@@ -238,40 +255,64 @@ static void svm_track_iret(struct umbra_vcpu *vcpu, u32 code)
 /* NRIP is written for instruction intercepts only; take nothing absurd. */
 static u8 svm_insn_len(const struct umbra_vcpu *vcpu, const struct vmcb_control_area *c)
 {
-	u64 len = c->next_rip - vcpu->rip;
+	u64 len;
 
-	return umbra_caps.insn_len && c->next_rip && len <= 15 ? len : 0;
+	if (!umbra_caps.insn_len)
+		return 0;
+	len = c->next_rip - vcpu->rip;
+	return c->next_rip && len <= 15 ? len : 0;
+}
+
+/* Nothing ran: the event and the address of its instruction stay. */
+static void svm_decode_refused(struct umbra_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	vcpu->exit.kind = UMBRA_EXIT_ENTRY_FAILED;
+	vcpu->rip -= svm->soft_len;
+	svm->soft_len = 0;
+	svm->virq = false;
+	svm->vmcb->control.int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
+}
+
+static noinline void svm_decode_any(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
+{
+	const struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
+	u32 code = c->exit_code;
+
+	/* VMEXIT_INVALID is -1 in all 64 bits. */
+	if (unlikely(c->exit_code_hi || code == (u32)SVM_EXIT_ERR)) {
+		svm_decode_refused(vcpu);
+		return;
+	}
+	svm_decode_interrupted(vcpu, interrupted);
+	svm_decode_reason(vcpu, code, &vcpu->exit);
+	svm_track_iret(vcpu, code);
 }
 
 void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	struct vmcb_control_area *c = &svm->vmcb->control;
+	struct vmcb *vmcb = svm->vmcb;
+	struct vmcb_control_area *c = &vmcb->control;
 	struct umbra_exit *x = &vcpu->exit;
-	u32 code = c->exit_code;
 
-	x->hw_reason = code;
+	x->hw_reason = c->exit_code;
 	x->info1 = c->exit_info_1;
 	x->info2 = c->exit_info_2;
 	x->insn_bytes = 0;
-	x->code64 = (vcpu->efer & EFER_LMA) &&
-		    (svm->vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK);
+	x->code64 = (vcpu->efer & EFER_LMA) && (vmcb->save.cs.attrib & SVM_SELECTOR_L_MASK);
 	x->insn_len = svm_insn_len(vcpu, c);
 	c->event_inj = 0;
 
-	/* VMEXIT_INVALID is -1 in all 64 bits. */
-	if (c->exit_code_hi || code == (u32)SVM_EXIT_ERR) {
-		/* Nothing ran: the event and the address of its instruction stay. */
-		x->kind = UMBRA_EXIT_ENTRY_FAILED;
-		vcpu->rip -= svm->soft_len;
-		svm->soft_len = 0;
-		svm->virq = false;
-		c->int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
+	/* Most exits where there are no nested tables are just that. */
+	if (c->exit_code == SVM_EXIT_EXCP_BASE + PF_VECTOR && !svm->virq && !svm->soft_len &&
+	    !svm->iret_seen && !(c->exit_int_info & SVM_EXITINTINFO_VALID)) {
+		interrupted->type = UMBRA_EVENT_NONE;
+		svm_decode_pf(c, x);
 		return;
 	}
-	svm_decode_interrupted(vcpu, interrupted);
-	svm_decode_reason(vcpu, code, x);
-	svm_track_iret(vcpu, code);
+	svm_decode_any(vcpu, interrupted);
 }
 
 /* With NRIP save the processor pushes next_rip for software events, else RIP. */
@@ -337,6 +378,15 @@ static bool svm_step_wanted(const struct umbra_vcpu *vcpu, bool irq, bool nmi)
 	return (nmi && !ev->nmi_blocked) || (irq && (vcpu->rflags & X86_EFLAGS_IF));
 }
 
+void svm_sync_step(struct umbra_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->step_rflags = umbra_debug_rflags(vcpu);
+	if (svm->window_step)
+		svm->step_rflags |= X86_EFLAGS_TF;
+}
+
 /*
  * Interrupt window: a virtual interrupt of highest priority that is intercepted
  * instead of taken. NMI window: wait for IRET, then step over it. An interrupt
@@ -348,6 +398,7 @@ void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 	struct vmcb *vmcb = svm->vmcb;
 
 	svm->window_step = svm_step_wanted(vcpu, irq, nmi);
+	svm_sync_step(vcpu);
 	if (svm->virq && irq)
 		svm_virq_to_eventinj(svm);
 	if (irq && !svm->window_step) {

@@ -70,26 +70,25 @@ void svm_flush_tlb(struct umbra_vcpu *vcpu)
 	to_svm(vcpu)->flush = true;
 }
 
-static void svm_prepare_tlb(struct umbra_vcpu *vcpu)
+/* The tag is void on this CPU, or its translations are to go. */
+static noinline void svm_renew_tlb(struct svm_vcpu *svm, struct svm_cpu *sc)
 {
-	struct svm_cpu *sc = this_cpu_ptr(&umbra_svm_cpu);
-	struct svm_vcpu *svm = to_svm(vcpu);
-	struct vmcb_control_area *c = &svm->vmcb->control;
-
-	c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
-	if (svm->asid_generation != sc->asid_generation) {
+	if (svm->asid_generation == sc->asid_generation && umbra_caps.flush_by_asid)
+		svm->vmcb->control.tlb_ctl = TLB_CONTROL_FLUSH_ASID;
+	else
 		svm_new_asid(svm, sc);
-	} else if (svm->flush) {
-		if (umbra_caps.flush_by_asid)
-			c->tlb_ctl = TLB_CONTROL_FLUSH_ASID;
-		else
-			svm_new_asid(svm, sc);
-	}
 	svm->flush = false;
 }
 
+static void svm_prepare_tlb(struct svm_vcpu *svm, struct svm_cpu *sc, struct vmcb *vmcb)
+{
+	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	if (svm->flush || unlikely(svm->asid_generation != sc->asid_generation))
+		svm_renew_tlb(svm, sc);
+}
+
 /* Only guests that enabled a breakpoint pay for eight register moves. */
-static void svm_load_dr(struct umbra_vcpu *vcpu)
+static noinline void svm_load_dr(struct umbra_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
@@ -106,7 +105,7 @@ static void svm_load_dr(struct umbra_vcpu *vcpu)
 	set_debugreg(umbra_effective_dr(vcpu, 3), 3);
 }
 
-static void svm_restore_dr(struct svm_vcpu *svm)
+static noinline void svm_restore_dr(struct svm_vcpu *svm)
 {
 	set_debugreg(svm->host_dr[0], 0);
 	set_debugreg(svm->host_dr[1], 1);
@@ -118,50 +117,33 @@ static void svm_restore_dr(struct svm_vcpu *svm)
  * SPEC_CTRL is the guest's only inside the guest. Where the processor has
  * V_SPEC_CTRL it keeps the guest's value in the VMCB and nothing is to do.
  */
-static __always_inline void svm_switch(struct svm_vcpu *svm, u64 *gpr, u64 host_pa)
+static noinstr void svm_switch_spec_ctrl(struct svm_vcpu *svm, u64 *gpr, u64 host_pa)
 {
-	bool swap = svm->spec_ctrl_used && !boot_cpu_has(X86_FEATURE_V_SPEC_CTRL);
-	u64 host = 0;
+	u64 host = __rdmsr(MSR_IA32_SPEC_CTRL);
 
-	/* Zen 1 keeps the last quotient where a division by 0 can find it. */
-	amd_clear_divider();
-	umbra_guest_enter_irqoff();
-	if (swap) {
-		host = __rdmsr(MSR_IA32_SPEC_CTRL);
-		if (host != svm->spec_ctrl)
-			native_wrmsrl(MSR_IA32_SPEC_CTRL, svm->spec_ctrl);
-	}
-	svm_enter_guest(svm->vmcb_pa, gpr, host_pa);
-	if (swap) {
-		svm->spec_ctrl = __rdmsr(MSR_IA32_SPEC_CTRL);
-		if (host != svm->spec_ctrl)
-			native_wrmsrl(MSR_IA32_SPEC_CTRL, host);
-	}
-	umbra_guest_exit_irqoff();
+	if (host != svm->spec_ctrl)
+		native_wrmsrl(MSR_IA32_SPEC_CTRL, svm->spec_ctrl);
+	svm_enter_guest(gpr, svm->vmcb_pa, host_pa);
+	svm->spec_ctrl = __rdmsr(MSR_IA32_SPEC_CTRL);
+	if (host != svm->spec_ctrl)
+		native_wrmsrl(MSR_IA32_SPEC_CTRL, host);
 }
 
-static noinstr void svm_world_switch(struct svm_vcpu *svm, u64 *gpr, u64 host_pa)
+static void svm_state_in(const struct umbra_vcpu *vcpu, const struct svm_vcpu *svm,
+			 struct vmcb *vmcb)
 {
-	svm_switch(svm, gpr, host_pa);
-}
-
-static void svm_state_in(struct umbra_vcpu *vcpu, struct vmcb *vmcb)
-{
-	struct svm_vcpu *svm = to_svm(vcpu);
-
 	vmcb->save.rax = vcpu->gpr[UMBRA_RAX];
 	vmcb->save.rsp = vcpu->gpr[UMBRA_RSP];
 	vmcb->save.rip = vcpu->rip;
-	vmcb->save.rflags = vcpu->rflags | umbra_debug_rflags(vcpu);
-	if (svm->window_step)
-		vmcb->save.rflags |= X86_EFLAGS_TF;
+	vmcb->save.rflags = vcpu->rflags | svm->step_rflags;
 	vmcb->save.cr2 = vcpu->cr2;
 	vmcb->save.g_pat = vcpu->msrs.pat;
 	/* Nothing set: whatever #DB reports afterwards is new. */
 	vmcb->save.dr6 = DR6_RESERVED;
 	vmcb->control.int_state = vcpu->ev.shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
-	vmcb->control.int_ctl = (vmcb->control.int_ctl & ~V_TPR_MASK) |
-				(vcpu->cr8 & V_TPR_MASK);
+	if (unlikely((vmcb->control.int_ctl ^ vcpu->cr8) & V_TPR_MASK))
+		vmcb->control.int_ctl = (vmcb->control.int_ctl & ~V_TPR_MASK) |
+					(vcpu->cr8 & V_TPR_MASK);
 }
 
 /*
@@ -177,48 +159,60 @@ static bool svm_in_shadow(const struct umbra_vcpu *vcpu, const struct vmcb *vmcb
 	       vmcb->control.exit_code != SVM_EXIT_EXCP_BASE + DB_VECTOR;
 }
 
-static void svm_state_out(struct umbra_vcpu *vcpu, struct vmcb *vmcb)
+static void svm_state_out(struct umbra_vcpu *vcpu, const struct svm_vcpu *svm,
+			  const struct vmcb *vmcb)
 {
-	struct svm_vcpu *svm = to_svm(vcpu);
-	u64 ours = umbra_debug_rflags(vcpu);
-
-	if (svm->window_step)
-		ours |= X86_EFLAGS_TF;
 	vcpu->gpr[UMBRA_RAX] = vmcb->save.rax;
 	vcpu->gpr[UMBRA_RSP] = vmcb->save.rsp;
 	vcpu->ev.shadow = svm_in_shadow(vcpu, vmcb) ? UMBRA_SHADOW_STI : 0;
 	vcpu->rip = vmcb->save.rip;
 	/* A TF that the guest set itself stays; one set for it goes. */
-	vcpu->rflags = vmcb->save.rflags & ~(ours & ~vcpu->rflags);
+	if (likely(!svm->step_rflags))
+		vcpu->rflags = vmcb->save.rflags;
+	else
+		vcpu->rflags = vmcb->save.rflags & ~(svm->step_rflags & ~vcpu->rflags);
 	vcpu->cr2 = vmcb->save.cr2;
 	if (svm->nested)
 		vcpu->cr3 = vmcb->save.cr3;
 }
 
-void svm_enter(struct umbra_vcpu *vcpu)
+/* Both sides of the switch in one: what this CPU and vCPU keep where stays in registers. */
+noinstr void svm_enter(struct umbra_vcpu *vcpu)
 {
 	struct svm_cpu *sc = this_cpu_ptr(&umbra_svm_cpu);
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 	bool dr = vmcb->save.dr7 & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK);
 
+	instrumentation_begin();
 	/* An interrupt since load() may have replaced the thread's LDT. */
 	if (unlikely(umbra_host_has_ldt()))
 		svm_vmsave(sc->host_vmcb_pa);
-	svm_prepare_tlb(vcpu);
-	svm_state_in(vcpu, vmcb);
+	svm_prepare_tlb(svm, sc, vmcb);
+	svm_state_in(vcpu, svm, vmcb);
 
 	/* #VMEXIT leaves DR7 disabled: the host's own has to be put back. */
-	if (dr)
+	if (unlikely(dr))
 		svm_load_dr(vcpu);
 	svm_clgi();
-	svm_world_switch(svm, vcpu->gpr, sc->host_vmcb_pa);
-	if (dr)
+	/* Zen 1 keeps the last quotient where a division by 0 can find it. */
+	amd_clear_divider();
+	instrumentation_end();
+
+	umbra_guest_enter_irqoff();
+	if (unlikely(svm->spec_ctrl_used) && !boot_cpu_has(X86_FEATURE_V_SPEC_CTRL))
+		svm_switch_spec_ctrl(svm, vcpu->gpr, sc->host_vmcb_pa);
+	else
+		svm_enter_guest(vcpu->gpr, svm->vmcb_pa, sc->host_vmcb_pa);
+	umbra_guest_exit_irqoff();
+
+	instrumentation_begin();
+	if (unlikely(dr))
 		svm_restore_dr(svm);
 	/* #VMEXIT leaves the guest's DR6, and the host would take its bits for its own. */
 	if (unlikely(vmcb->save.dr6 != DR6_RESERVED))
 		set_debugreg(DR6_RESERVED, 6);
-	if (hw_breakpoint_active())
+	if (unlikely(hw_breakpoint_active()))
 		set_debugreg(this_cpu_read(cpu_dr7), 7);
 	svm_stgi();
 	/* An entry that was refused may not have flushed what it was told to. */
@@ -228,7 +222,8 @@ void svm_enter(struct umbra_vcpu *vcpu)
 	if (unlikely(vmcb->control.exit_code == SVM_EXIT_EXCP_BASE + MC_VECTOR))
 		asm volatile("int $18");
 
-	svm_state_out(vcpu, vmcb);
+	svm_state_out(vcpu, svm, vmcb);
+	instrumentation_end();
 }
 
 const struct umbra_vendor_ops umbra_svm_ops = {

@@ -22,6 +22,7 @@
  * @spec_ctrl: the guest's SPEC_CTRL where the hardware does not switch it
  * @spec_ctrl_used: the guest's SPEC_CTRL may differ from 0
  * @window_step: TF is ours: step one instruction to find a window
+ * @step_rflags: TF, when a step is made for user space or to find a window
  * @virq: an interrupt was handed over as virtual interrupt
  * @soft_len: bytes that RIP was stepped for a software event being injected
  * @iret_seen: the guest is at its NMI handler's IRET
@@ -42,6 +43,7 @@ struct svm_vcpu {
 	u64 spec_ctrl;
 	bool spec_ctrl_used;
 	bool window_step;
+	u64 step_rflags;
 	bool virq;
 	u8 soft_len;
 	bool iret_seen;
@@ -95,7 +97,7 @@ static inline void svm_unintercept(struct vmcb *vmcb, unsigned int bit)
 }
 
 /* entry.S: GIF clear on entry and return; see there. */
-void svm_enter_guest(u64 vmcb_pa, u64 *gpr, u64 host_vmcb_pa);
+void svm_enter_guest(u64 *gpr, u64 vmcb_pa, u64 host_vmcb_pa);
 
 /* hw.c */
 int svm_probe(void);
@@ -129,6 +131,7 @@ void svm_enter(struct umbra_vcpu *vcpu);
 void svm_flush_tlb(struct umbra_vcpu *vcpu);
 
 /* exit.c */
+void svm_sync_step(struct umbra_vcpu *vcpu);
 void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted);
 void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev);
 void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi);

@@ -213,6 +213,7 @@ void svm_sync_debug(struct umbra_vcpu *vcpu)
 {
 	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 
+	svm_sync_step(vcpu);
 	vmcb->save.dr7 = umbra_effective_dr(vcpu, 7);
 	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
 		svm_intercept(vmcb, INTERCEPT_EXCEPTION_OFFSET + BP_VECTOR);
