@@ -105,6 +105,8 @@ static void load_locked(struct umbra_vcpu *vcpu, struct umbra_tlb *tlb)
 	resync(vcpu, tlb);
 	vcpu->mmu->role = umbra_root_role(vcpu);
 	umbra_guest_mode(vcpu, &vcpu->mmu->mode);
+	/* Of the tables that there are; see mode_of(). */
+	vcpu->mmu->mode.gbpages = true;
 	if (!umbra_tables_long(vcpu)) {
 		find_directories(vcpu, tlb);
 		umbra_use_root(vcpu, vcpu->mmu->pdpt);
@@ -186,10 +188,12 @@ static struct umbra_sp *root_for(const struct umbra_vcpu *vcpu, gva_t gva)
 static void sync_at(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
 		    struct umbra_tlb *tlb)
 {
-	shadow_sync_entry(vcpu, sp, index, tlb);
+	const struct x86_mode *mode = &vcpu->mmu->mode;
+
+	shadow_sync_entry(vcpu, mode, sp, index, tlb);
 	/* The other half of a page of 4 MiB. */
 	if (sp->role.levels == 2 && sp->role.level == 2)
-		shadow_sync_entry(vcpu, sp, index ^ 1, tlb);
+		shadow_sync_entry(vcpu, mode, sp, index ^ 1, tlb);
 }
 
 static struct umbra_sp *below(const struct umbra_sp *sp, unsigned int index)
@@ -363,7 +367,7 @@ static struct umbra_sp *lowest_table(struct umbra_vcpu *vcpu, gva_t gva)
 
 		if (!spte_present(spte) || spte_leaf(spte, sp->role.level))
 			return NULL;
-		if (sp->stale && !shadow_entry_fits(vcpu, sp, index))
+		if (sp->stale && !shadow_entry_fits(vcpu, &vcpu->mmu->mode, sp, index))
 			return NULL;
 		sp->touched = true;
 		sp->writes = 0;

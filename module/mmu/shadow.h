@@ -108,10 +108,11 @@ static inline u8 shadow_entry_rights(u64 e)
 /* Where the guest entry of @sp's entry @index is. */
 gpa_t shadow_entry_gpa(const struct umbra_sp *sp, unsigned int index);
 /* Does the guest's table, as it is now, say what @sp's entry @index does? */
-bool shadow_entry_fits(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, unsigned int index);
+bool shadow_entry_fits(struct umbra_vcpu *vcpu, const struct x86_mode *mode,
+		       const struct umbra_sp *sp, unsigned int index);
 /* Drop the entry unless the guest's table still says the same. */
-void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
-		       struct umbra_tlb *tlb);
+void shadow_sync_entry(struct umbra_vcpu *vcpu, const struct x86_mode *mode, struct umbra_sp *sp,
+		       unsigned int index, struct umbra_tlb *tlb);
 /* Bring all stale tables at and below @top back in step. */
 void shadow_sync_under(struct umbra_vcpu *vcpu, const struct umbra_sp *top,
 		       struct umbra_tlb *tlb);

@@ -82,6 +82,10 @@ static bool link_fits(const struct x86_mode *mode, const struct umbra_sp *sp,
 {
 	const struct umbra_sp *child = umbra_sp_linked(spte);
 
+	/* Most often; the rest of the role never differs then. */
+	if (mode->wide && !sp->role.direct && !(e & X86_LARGE))
+		return child->gfn == gpa_to_gfn(e & X86_ADDR) && !child->role.direct &&
+		       child->role.rights == (sp->role.rights & shadow_entry_rights(e));
 	return child->gfn == shadow_entry_gfn(mode, sp, index, e) &&
 	       child->role.word == shadow_child_role(mode, sp, index, e).word;
 }
@@ -122,22 +126,21 @@ static bool entry_fits(const struct x86_mode *mode, const struct umbra_sp *sp,
 	       leaf_fits(sp, spte, e);
 }
 
-bool shadow_entry_fits(struct umbra_vcpu *vcpu, const struct umbra_sp *sp, unsigned int index)
+bool shadow_entry_fits(struct umbra_vcpu *vcpu, const struct x86_mode *mode,
+		       const struct umbra_sp *sp, unsigned int index)
 {
-	struct x86_mode mode;
 	u64 e;
 
-	mode_of(vcpu, sp, &mode);
-	return !umbra_gpte_read(vcpu->vm, shadow_entry_gpa(sp, index), mode.wide, &e) &&
-	       entry_fits(&mode, sp, index, e);
+	return !umbra_gpte_read(vcpu->vm, shadow_entry_gpa(sp, index), mode->wide, &e) &&
+	       entry_fits(mode, sp, index, e);
 }
 
-void shadow_sync_entry(struct umbra_vcpu *vcpu, struct umbra_sp *sp, unsigned int index,
-		       struct umbra_tlb *tlb)
+void shadow_sync_entry(struct umbra_vcpu *vcpu, const struct x86_mode *mode, struct umbra_sp *sp,
+		       unsigned int index, struct umbra_tlb *tlb)
 {
 	if (sp->role.direct || !test_bit(index, sp->used))
 		return;
-	if (!shadow_entry_fits(vcpu, sp, index))
+	if (!shadow_entry_fits(vcpu, mode, sp, index))
 		shadow_drop(vcpu->vm, sp, index, tlb);
 }
 
@@ -183,6 +186,8 @@ static unsigned long differing(const struct x86_mode *mode, const struct umbra_s
 			       unsigned int first, const u64 *entry)
 {
 	unsigned long left = sp->used[first / BITS_PER_LONG], bad = 0;
+	const u64 *spte = sp->spt + first;
+	const u32 *gfn = sp->gfns + first;
 	u64 user = sp->role.rights & UMBRA_RIGHT_U ? SPTE_USER : 0;
 
 	if (sp->role.pke)
@@ -190,7 +195,7 @@ static unsigned long differing(const struct x86_mode *mode, const struct umbra_s
 	for (; left; left &= left - 1) {
 		unsigned int i = __ffs(left);
 
-		if (!leaf_holds(mode, sp->spt[first + i], sp->gfns[first + i], entry[i], user))
+		if (!leaf_holds(mode, spte[i], gfn[i], entry[i], user))
 			bad |= left & -left;
 	}
 	return bad;
@@ -379,11 +384,13 @@ static void entries_at(const struct umbra_sp *sp, unsigned int offset, unsigned 
 static void after(struct umbra_trace *trace, const struct umbra_traced *a, struct umbra_tlb *tlb)
 {
 	struct umbra_sp *sp = sp_of_trace(trace);
+	struct x86_mode mode;
 	unsigned int i, end;
 
+	mode_of(a->vcpu, sp, &mode);
 	entries_at(sp, offset_in_page(a->gpa), a->bytes, &i, &end);
 	for (; i < end; i++)
-		shadow_sync_entry(a->vcpu, sp, i, tlb);
+		shadow_sync_entry(a->vcpu, &mode, sp, i, tlb);
 	if (sp->stale || ++sp->writes < SHADOW_FLOOD)
 		return;
 	umbra_vm_stat_inc(a->vcpu->vm, floods);
