@@ -6,6 +6,7 @@
  * Nothing here maps anything for the guest, and the host's page tables are
  * only read. Callers hold an SRCU read section of vm->srcu.
  */
+#include <linux/align.h>
 #include <linux/hugetlb.h>
 #include <linux/kvm.h>
 #include <linux/mm.h>
@@ -30,6 +31,29 @@ static unsigned int page_chunk(gpa_t gpa, unsigned int len)
 	return min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gpa));
 }
 
+/*
+ * A few aligned bytes are read and written at once: whoever uses them at the same
+ * time, another processor's walk of the guest's tables for one, meets no mixture.
+ */
+static bool copy_in(void *data, const void __user *user, unsigned int n)
+{
+	if (IS_ALIGNED((unsigned long)user, 8) && n == 8)
+		return !get_user(*(u64 *)data, (const u64 __user *)user);
+	if (IS_ALIGNED((unsigned long)user, 4) && n == 4)
+		return !get_user(*(u32 *)data, (const u32 __user *)user);
+	return !copy_from_user(data, user, n);
+}
+
+/* Returns the number of bytes that were not written. */
+static unsigned long copy_out(void __user *user, const void *data, unsigned int n)
+{
+	if (IS_ALIGNED((unsigned long)user, 8) && n == 8)
+		return put_user(*(const u64 *)data, (u64 __user *)user) ? n : 0;
+	if (IS_ALIGNED((unsigned long)user, 4) && n == 4)
+		return put_user(*(const u32 *)data, (u32 __user *)user) ? n : 0;
+	return copy_to_user(user, data, n);
+}
+
 /**
  * umbra_gpa_read() - copy from guest memory
  * @vm: the VM whose mm is current's; SRCU read section held
@@ -47,7 +71,7 @@ int umbra_gpa_read(struct umbra_vm *vm, gpa_t gpa, void *data, unsigned int len)
 		struct umbra_memslot *slot;
 		void __user *user = gpa_user(vm, gpa, false, &slot);
 
-		if (!user || copy_from_user(data, user, n))
+		if (!user || !copy_in(data, user, n))
 			return -EFAULT;
 		gpa += n;
 		data += n;
@@ -76,7 +100,7 @@ int umbra_gpa_write(struct umbra_vm *vm, gpa_t gpa, const void *data, unsigned i
 
 		if (!user)
 			return -EFAULT;
-		left = copy_to_user(user, data, n);
+		left = copy_out(user, data, n);
 		if (left < n)
 			umbra_slot_mark_dirty(slot, gpa_to_gfn(gpa));
 		if (left)
