@@ -488,6 +488,8 @@ void umbra_mmu_guest_write(struct umbra_vcpu *vcpu, gpa_t gpa, const void *data,
 		.vcpu = vcpu, .gpa = gpa, .bytes = bytes, .data = data,
 	};
 
+	if (!after && !umbra_traces_early(&vcpu->vm->mmu->traces))
+		return;
 	/* What was written is seen by a trace that comes now, or the trace is seen here. */
 	smp_mb();
 	if (!page_traced(vcpu->vm, gpa))
@@ -501,7 +503,7 @@ void umbra_mmu_guest_read(struct umbra_vcpu *vcpu, gpa_t gpa, unsigned int bytes
 {
 	const struct umbra_traced a = { .vcpu = vcpu, .gpa = gpa, .bytes = bytes };
 
-	if (page_traced(vcpu->vm, gpa))
+	if (umbra_traces_early(&vcpu->vm->mmu->traces) && page_traced(vcpu->vm, gpa))
 		tell_traces(vcpu, &a, UMBRA_TRACE_READ);
 }
 

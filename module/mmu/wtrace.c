@@ -48,6 +48,14 @@ static bool log_waits(const struct umbra_memslot *slot, gfn_t gfn)
 	       !test_bit(gfn - slot->base_gfn, slot->dirty);
 }
 
+static void count_early(struct umbra_vm *vm, const struct umbra_trace *trace, int by)
+{
+	struct umbra_traces *traces = &vm->mmu->traces;
+
+	if (trace->owner->before || trace->owner->access)
+		WRITE_ONCE(traces->early, traces->early + by);
+}
+
 void umbra_trace_add(struct umbra_vm *vm, struct umbra_trace *trace, struct umbra_tlb *tlb)
 {
 	struct umbra_memslot *slot = umbra_gfn_to_slot_any(vm, trace->gfn);
@@ -55,6 +63,7 @@ void umbra_trace_add(struct umbra_vm *vm, struct umbra_trace *trace, struct umbr
 
 	lockdep_assert_held(&vm->mmu->lock);
 	hlist_add_head(&trace->node, bucket_of(vm, trace->gfn));
+	count_early(vm, trace, 1);
 	if (!slot)
 		return;
 	WRITE_ONCE(umbra_region(slot, trace->gfn)->traced,
@@ -96,6 +105,7 @@ void umbra_trace_remove(struct umbra_vm *vm, struct umbra_trace *trace, struct u
 	if (hlist_unhashed(&trace->node))
 		return;
 	hlist_del_init(&trace->node);
+	count_early(vm, trace, -1);
 	if (!slot)
 		return;
 	region = umbra_region(slot, trace->gfn);

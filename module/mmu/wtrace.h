@@ -85,10 +85,13 @@ struct umbra_trace {
  * struct umbra_traces - all traces of a VM
  * @bucket: (l) by gfn
  * @apart: (l) some are out of their bucket, for it is being looked over
+ * @early: (l) how many have an owner that wants to know before an access happens;
+ *	read without the lock, as umbra_trace_near()
  */
 struct umbra_traces {
 	struct hlist_head *bucket;
 	bool apart;
+	unsigned long early;
 };
 
 int umbra_traces_create(struct umbra_traces *traces);
@@ -141,5 +144,11 @@ void umbra_trace_tell(struct umbra_vm *vm, const struct umbra_traced *a,
 void umbra_trace_slot(struct umbra_vm *vm, struct umbra_memslot *slot);
 /* Whether any page in the 2 MiB around @gfn is traced: a hint without the lock. */
 bool umbra_trace_near(const struct umbra_memslot *slot, gfn_t gfn);
+
+/* Does any owner want to be told of accesses before they happen? The same kind of hint. */
+static inline bool umbra_traces_early(const struct umbra_traces *traces)
+{
+	return READ_ONCE(traces->early);
+}
 
 #endif
