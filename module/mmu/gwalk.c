@@ -51,7 +51,8 @@ static u64 pdpte_as_written(const struct umbra_vcpu *vcpu, u64 e)
 	return pdptes_in_memory(vcpu) ? e & ~(u64)X86_ACCESSED : e;
 }
 
-int umbra_slot_gpte(const struct umbra_memslot *slot, gpa_t gpa, bool wide, u64 *e)
+static __always_inline int slot_gpte(const struct umbra_memslot *slot, gpa_t gpa, bool wide,
+				     u64 *e)
 {
 	unsigned long hva = umbra_slot_hva(slot, gpa_to_gfn(gpa)) + offset_in_page(gpa);
 	u32 narrow = 0;
@@ -64,6 +65,11 @@ int umbra_slot_gpte(const struct umbra_memslot *slot, gpa_t gpa, bool wide, u64 
 	return err;
 }
 
+int umbra_slot_gpte(const struct umbra_memslot *slot, gpa_t gpa, bool wide, u64 *e)
+{
+	return slot_gpte(slot, gpa, wide, e);
+}
+
 int umbra_gpte_read(struct umbra_vm *vm, gpa_t gpa, bool wide, u64 *e)
 {
 	const struct umbra_memslot *slot = umbra_gfn_to_slot(vm, gpa_to_gfn(gpa));
@@ -74,14 +80,19 @@ int umbra_gpte_read(struct umbra_vm *vm, gpa_t gpa, bool wide, u64 *e)
 /* Read one entry; -EFAULT when there is no memory or it is not there now. */
 static int read_entry(struct umbra_gwalk *walk, int level, gpa_t gpa)
 {
-	const struct umbra_memslot *slot = umbra_gfn_to_slot(walk->vcpu->vm, gpa_to_gfn(gpa));
+	const struct umbra_memslot *slot = walk->slot;
+	gfn_t gfn = gpa_to_gfn(gpa);
 
-	if (!slot)
-		return -EFAULT;
+	if (!slot || !umbra_slot_has(slot, gfn)) {
+		slot = umbra_gfn_to_slot(walk->vcpu->vm, gfn);
+		if (!slot)
+			return -EFAULT;
+		walk->slot = slot;
+	}
 	walk->gpa[level] = gpa;
 	if (slot->flags & KVM_MEM_READONLY)
 		walk->rom |= BIT(level);
-	walk->host_fault = umbra_slot_gpte(slot, gpa, walk->mode.wide, &walk->entry[level]);
+	walk->host_fault = slot_gpte(slot, gpa, walk->mode.wide, &walk->entry[level]);
 	return walk->host_fault ? -EFAULT : 0;
 }
 
@@ -178,20 +189,25 @@ static u32 check_rights(const struct umbra_gwalk *walk)
 }
 
 /* Set @bits in the entry of @level. -EAGAIN: it changed, walk again. */
-static int set_bits(struct umbra_gwalk *walk, int level, u64 bits)
+static int write_bits(struct umbra_gwalk *walk, int level, u64 bits)
 {
 	u64 old = walk->entry[level], new = old | bits;
 	int ret;
 
-	/* A processor's write to ROM is lost; so is this one. */
-	if (new == old || (walk->rom & BIT(level)))
-		return 0;
 	ret = umbra_gpa_cmpxchg(walk->vcpu->vm, walk->gpa[level], &old, &new,
 				walk->mode.wide ? 8 : 4);
 	if (!ret)
 		walk->entry[level] = new;
 	walk->host_fault = ret == -EFAULT;
 	return ret;
+}
+
+static int set_bits(struct umbra_gwalk *walk, int level, u64 bits)
+{
+	/* A processor's write to ROM is lost; so is this one. */
+	if (likely(!(~walk->entry[level] & bits)) || (walk->rom & BIT(level)))
+		return 0;
+	return write_bits(walk, level, bits);
 }
 
 static int set_accessed_dirty(struct umbra_gwalk *walk)
@@ -246,11 +262,12 @@ static int descend(struct umbra_gwalk *walk, struct umbra_walk *w)
 		if (fault)
 			return -EFAULT;
 		e = walk->entry[level];
-		table = x86_addr(&walk->mode, e, level);
 		if (x86_leaf(&walk->mode, e, level))
 			break;
+		table = e & X86_ADDR;
 	}
-	w->gpa = table | (walk->gva & x86_offset_mask(&walk->mode, level));
+	w->gpa = x86_addr(&walk->mode, walk->entry[level], level) |
+		 (walk->gva & x86_offset_mask(&walk->mode, level));
 	w->level = level;
 	w->error = check_rights(walk);
 	return w->error ? -EFAULT : 0;
@@ -263,6 +280,7 @@ static int walk_once(struct umbra_gwalk *walk, bool set_ad, struct umbra_walk *w
 
 	*w = (struct umbra_walk){ .gpa = UMBRA_INVALID_GPA };
 	walk->rights = X86_USER | X86_WRITE;
+	walk->slot = NULL;
 	walk->rom = 0;
 	walk->host_fault = false;
 	ret = descend(walk, w);
@@ -360,37 +378,82 @@ int umbra_mmu_fetch(struct umbra_vcpu *vcpu, gva_t rip, void *buf, unsigned int 
 	return ret == -EAGAIN && !atomic ? -EFAULT : ret;
 }
 
-/* Eight bytes at @gpa, a table entry or code; *@slot is where the last ones were. */
-static bool peek(struct umbra_vm *vm, gpa_t gpa, u64 *val, const struct umbra_memslot **slot)
-{
-	gfn_t gfn = gpa_to_gfn(gpa);
-	unsigned long hva;
+/**
+ * struct code_walk - a walk of 64-bit tables for code that runs already
+ * @rip: linear address
+ * @gpa: of the next eight bytes to read, a table entry's or the code's
+ * @shift: number of address bits below that entry's index; 0: it is the code
+ * @bytes: the code
+ */
+struct code_walk {
+	gva_t rip;
+	gpa_t gpa;
+	int shift;
+	u64 bytes;
+};
 
-	if (!*slot || unlikely(!umbra_slot_has(*slot, gfn))) {
-		*slot = umbra_gfn_to_slot(vm, gfn);
-		if (unlikely(!*slot))
-			return false;
+/* One step down by entry @e; no rights are checked. False where it leads nowhere. */
+static __always_inline bool code_step(struct code_walk *walk, u64 e)
+{
+	u64 below = BIT_ULL(walk->shift) - 1;
+
+	if (!x86_present(e))
+		return false;
+	if (walk->shift == 12 || (e & X86_LARGE)) {
+		walk->gpa = (e & X86_ADDR & ~below) | (walk->rip & below);
+		walk->shift = 0;
+	} else {
+		walk->shift -= 9;
+		walk->gpa = (e & X86_ADDR) + ((walk->rip >> walk->shift) & 0x1ff) * 8;
 	}
-	hva = umbra_slot_hva(*slot, gfn) + offset_in_page(gpa);
-	return !__get_user(*val, (u64 __user *)hva);
+	return true;
 }
 
-/* Where 64-bit tables lead for code that runs already: no rights are checked. */
-static bool locate_code(struct umbra_vcpu *vcpu, gva_t rip, gpa_t *gpa,
-			const struct umbra_memslot **slot)
+/*
+ * Go on with the walk as long as it stays in @slot. The VMM's memory is opened once
+ * for all of it: what keeps the processor from guesses outside is the index.
+ * 1: the code was read; 0: @walk is at another slot; -EFAULT.
+ */
+static int code_descend(struct code_walk *walk, const struct umbra_memslot *slot)
 {
-	int shift = vcpu->cr4 & X86_CR4_LA57 ? 48 : 39;
-	u64 e = vcpu->cr3;
+	const char __user *base = (const char __user *)slot->hva;
+	unsigned long size = slot->npages << PAGE_SHIFT, at;
+	u64 val;
 
-	for (;; shift -= 9) {
-		if (!peek(vcpu->vm, (e & X86_ADDR) + ((rip >> shift) & 0x1ff) * 8, &e, slot) ||
-		    !x86_present(e))
-			return false;
-		if (shift == 12 || (e & X86_LARGE))
+	if (!user_read_access_begin(base, size))
+		return -EFAULT;
+	for (;;) {
+		at = walk->gpa - gfn_to_gpa(slot->base_gfn);
+		if (at >= size)
 			break;
+		at = array_index_nospec(at, size);
+		unsafe_get_user(val, (const u64 __user *)(base + at), fault);
+		if (!walk->shift) {
+			walk->bytes = val;
+			user_read_access_end();
+			return 1;
+		}
+		if (!code_step(walk, val))
+			goto fault;
 	}
-	*gpa = (e & X86_ADDR & ~(BIT_ULL(shift) - 1)) | (rip & (BIT_ULL(shift) - 1));
-	return true;
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int read_code(struct umbra_vcpu *vcpu, struct code_walk *walk)
+{
+	const struct umbra_memslot *slot;
+	int ret;
+
+	do {
+		slot = umbra_gfn_to_slot(vcpu->vm, gpa_to_gfn(walk->gpa));
+		ret = slot ? code_descend(walk, slot) : -EFAULT;
+	} while (!ret);
+	return ret;
 }
 
 /**
@@ -406,16 +469,20 @@ static bool locate_code(struct umbra_vcpu *vcpu, gva_t rip, gpa_t *gpa,
  */
 int umbra_mmu_refetch(struct umbra_vcpu *vcpu, gva_t rip, u64 *bytes)
 {
-	const struct umbra_memslot *slot = NULL;
-	gpa_t gpa;
-	bool ok;
+	int shift = vcpu->cr4 & X86_CR4_LA57 ? 48 : 39, ret;
+	struct code_walk walk = {
+		.rip = rip,
+		.gpa = (vcpu->cr3 & X86_ADDR) + ((rip >> shift) & 0x1ff) * 8,
+		.shift = shift,
+	};
 
 	if (!(vcpu->efer & EFER_LMA) || offset_in_page(rip) > PAGE_SIZE - sizeof(*bytes))
 		return -EAGAIN;
 	pagefault_disable();
-	ok = locate_code(vcpu, rip, &gpa, &slot) && peek(vcpu->vm, gpa, bytes, &slot);
+	ret = read_code(vcpu, &walk);
 	pagefault_enable();
-	return ok ? 0 : -EAGAIN;
+	*bytes = walk.bytes;
+	return ret < 0 ? -EAGAIN : 0;
 }
 
 /**

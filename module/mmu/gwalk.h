@@ -27,6 +27,7 @@
  * @rights: AND of the entries' U/S and R/W; NX is set when any has it
  * @entry: entries read, by level, with the bits that the walk set itself
  * @gpa: where they are, by level; not of PDPTEs that were loaded with CR3
+ * @slot: memory of the entry read last
  * @rom: levels whose entry lies in a read-only slot, as bits
  * @host_fault: a table lies in a slot, but the VMM's memory there does not answer
  */
@@ -39,6 +40,7 @@ struct umbra_gwalk {
 	u64 rights;
 	u64 entry[6];
 	gpa_t gpa[6];
+	const struct umbra_memslot *slot;
 	u8 rom;
 	bool host_fault;
 };

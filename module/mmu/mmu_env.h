@@ -14,6 +14,7 @@
 #include <linux/kvm.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/pgtable.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>

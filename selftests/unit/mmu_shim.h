@@ -414,6 +414,7 @@ bool unit_user_fails(const void *user);
 #define unsafe_get_user(v, p, label) \
 	do { assert(unit_in_user == 1); if (__get_user(v, p)) goto label; } while (0)
 extern int unit_in_user;
+#define array_index_nospec(i, n)	((void)(n), i)
 
 #include "types.h"
 #include "memslot.h"
