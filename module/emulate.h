@@ -23,7 +23,7 @@ int umbra_emulate(struct umbra_vcpu *vcpu);
 /* The same for an instruction that writes the traced page at @gpa. */
 int umbra_emulate_write(struct umbra_vcpu *vcpu, gpa_t gpa);
 /*
- * The same for plain stores, without sleeping: UMBRA_SLOW when that is not possible.
+ * The same without sleeping, for stores and what fills pages: UMBRA_SLOW when not possible.
  * The guest's tables were walked already for the access to @gva and lead to @gpa.
  */
 int umbra_emulate_write_atomic(struct umbra_vcpu *vcpu, gva_t gva, u32 access, gpa_t gpa);

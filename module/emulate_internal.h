@@ -169,6 +169,9 @@ static inline int em_ud(struct umbra_emul *em)
 /* emulate_write.c: the instruction is not known; true when the guest may try it itself */
 bool umbra_emulate_natively(struct umbra_vcpu *vcpu);
 
+/* emulate_store.c: a frequent store in 64-bit code, UMBRA_CONTINUE or UMBRA_SLOW */
+int umbra_emulate_store(struct umbra_vcpu *vcpu, u64 code, gva_t gva, u32 access, gpa_t gpa);
+
 /* emulate_mem.c: memory callbacks */
 int umbra_em_read(struct umbra_emul *em, u64 linear, void *buf, unsigned int bytes,
 		  unsigned int acc);

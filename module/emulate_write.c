@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instructions that write traced pages, mostly the guest's page tables: the
- * frequent ones are carried out without leaving atomic context, and those that
- * the emulator does not know are left to the guest. Reaches memory only.
+ * Instructions that write traced pages, mostly the guest's page tables: whether
+ * emulate_store.c, the emulator in atomic context, or the guest itself carries
+ * them out. Reaches memory only.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -68,16 +68,48 @@ static int run_atomic(struct umbra_emul *em)
 	return r;
 }
 
-/* What has just run is fetched without the consequences that fetches have. */
-static void fetch_again(struct umbra_vcpu *vcpu)
+/* The first eight bytes of what has just run, without the consequences that fetches have. */
+static bool code_at_rip(struct umbra_vcpu *vcpu, u64 *code)
 {
-	struct umbra_emul *em = &vcpu->emu->em;
-	u64 bytes;
+	const struct umbra_exit *exit = &vcpu->exit;
 
-	if (em->nr_bytes || !vcpu->exit.code64 || umbra_mmu_refetch(vcpu, vcpu->rip, &bytes))
-		return;
-	memcpy(em->bytes, &bytes, sizeof(bytes));
-	em->nr_bytes = sizeof(bytes);
+	if (exit->insn_bytes >= sizeof(*code)) {
+		memcpy(code, exit->insn, sizeof(*code));
+		return true;
+	}
+	return exit->code64 && !umbra_mmu_refetch(vcpu, vcpu->rip, code);
+}
+
+/* REP STOS or REP MOVS, as kernels clear and copy pages. */
+static bool fills_memory(const struct umbra_vcpu *vcpu, u64 code)
+{
+	u8 op = code >> 8;
+
+	if ((code & 0xff) != 0xf3)
+		return false;
+	if (vcpu->exit.code64 && (op & 0xf0) == 0x40)
+		op = code >> 16;
+	return op == 0xaa || op == 0xab || op == 0xa4 || op == 0xa5;
+}
+
+/* By the emulator; @code where its bytes are known. */
+static int emulate_atomic(struct umbra_vcpu *vcpu, const u64 *code, gva_t gva, u32 access,
+			  gpa_t gpa)
+{
+	struct umbra_emulation *emu = vcpu->emu;
+	struct umbra_emul *em = &emu->em;
+	int r;
+
+	umbra_emulate_begin(vcpu, false);
+	umbra_emulate_translated(emu, gva, access, gpa);
+	if (code && !em->nr_bytes) {
+		memcpy(em->bytes, code, sizeof(*code));
+		em->nr_bytes = sizeof(*code);
+	}
+	emu->atomic = true;
+	r = run_atomic(em);
+	emu->atomic = false;
+	return r == UMBRA_EMUL_DONE ? umbra_emulate_done(vcpu) : UMBRA_SLOW;
 }
 
 /**
@@ -87,21 +119,22 @@ static void fetch_again(struct umbra_vcpu *vcpu)
  * @access: how, UMBRA_ACC_*
  * @gpa: where the guest's tables lead for that, accessed and dirty bits being set
  *
+ * A page that is about to be filled is let go of, and the guest goes on by itself.
  * Context: inside an SRCU read section of the VM; does not sleep.
  * Return: UMBRA_CONTINUE, UMBRA_TO_USER, or UMBRA_SLOW with nothing changed.
  */
 int umbra_emulate_write_atomic(struct umbra_vcpu *vcpu, gva_t gva, u32 access, gpa_t gpa)
 {
-	struct umbra_emulation *emu = vcpu->emu;
-	int r;
+	u64 code;
+	bool whole = code_at_rip(vcpu, &code);
 
+	if ((whole || umbra_peek_insn(vcpu, 3, true, &code)) && fills_memory(vcpu, code) &&
+	    umbra_mmu_unshadow(vcpu, gpa))
+		return UMBRA_CONTINUE;
 	if (umbra_emulate_stepping(vcpu, vcpu->rflags))
 		return UMBRA_SLOW;
-	umbra_emulate_begin(vcpu, false);
-	umbra_emulate_translated(emu, gva, access, gpa);
-	fetch_again(vcpu);
-	emu->atomic = true;
-	r = run_atomic(&emu->em);
-	emu->atomic = false;
-	return r == UMBRA_EMUL_DONE ? umbra_emulate_done(vcpu) : UMBRA_SLOW;
+	if (whole && vcpu->exit.code64 &&
+	    umbra_emulate_store(vcpu, code, gva, access, gpa) == UMBRA_CONTINUE)
+		return UMBRA_CONTINUE;
+	return emulate_atomic(vcpu, whole ? &code : NULL, gva, access, gpa);
 }

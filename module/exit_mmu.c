@@ -117,20 +117,6 @@ static u32 page_fault_access(struct umbra_vcpu *vcpu)
 	return access;
 }
 
-/* REP STOS or REP MOVS, as kernels clear and copy pages. */
-static bool fills_memory(struct umbra_vcpu *vcpu)
-{
-	u64 bytes;
-	u8 op;
-
-	if (!umbra_peek_insn(vcpu, 3, true, &bytes) || (bytes & 0xff) != 0xf3)
-		return false;
-	op = bytes >> 8;
-	if (vcpu->exit.code64 && (op & 0xf0) == 0x40)
-		op = bytes >> 16;
-	return op == 0xaa || op == 0xab || op == 0xa4 || op == 0xa5;
-}
-
 /**
  * umbra_exit_page_fault() - #PF on tables of Umbra's own: the guest's fault or not?
  * @vcpu: virtual processor, mutex held, SRCU read section held
@@ -145,16 +131,15 @@ int umbra_exit_page_fault(struct umbra_vcpu *vcpu, bool atomic)
 	u32 access = page_fault_access(vcpu);
 	int verdict = umbra_mmu_page_fault(vcpu, gva, access, atomic, &w);
 
+	if (likely(verdict == UMBRA_MMU_RETRY))
+		return UMBRA_CONTINUE;
 	if (verdict == UMBRA_MMU_INJECT) {
 		umbra_mmu_fault_injected(vcpu, gva, w.error);
 		umbra_queue_pf(vcpu, gva, w.error);
 		return UMBRA_CONTINUE;
 	}
-	if (verdict == UMBRA_MMU_EMULATE && atomic && !in_delivery(vcpu)) {
-		if (fills_memory(vcpu) && umbra_mmu_unshadow(vcpu, w.gpa))
-			return UMBRA_CONTINUE;
+	if (verdict == UMBRA_MMU_EMULATE && atomic && !in_delivery(vcpu))
 		return umbra_emulate_write_atomic(vcpu, gva, access, w.gpa);
-	}
 	return act(vcpu, verdict, w.gpa, atomic);
 }
 
