@@ -226,27 +226,15 @@ static int fault_map(struct umbra_fault *fault, unsigned long seq, bool *mapped)
 	return verdict;
 }
 
-/*
- * The host changes no mapping of its own but between begin and end of an invalidation:
- * what was seen since the last end and outside any is still so.
- */
-bool umbra_mmu_peek(struct umbra_mmu *mmu, hva_t hva, bool write, struct umbra_frame *frame)
+bool umbra_mmu_peek_host(struct umbra_mmu *mmu, hva_t hva, bool write, struct umbra_frame *frame)
 {
 	hva_t base = hva & PMD_MASK;
-	struct umbra_peeked *seen = &mmu->peeked[(hva >> PMD_SHIFT) % ARRAY_SIZE(mmu->peeked)];
 
 	lockdep_assert_held(&mmu->lock);
-	if (seen->base == base && seen->seq == mmu->inval_seq && (seen->writable || !write)) {
-		frame->pfn = seen->pfn + ((hva - base) >> PAGE_SHIFT);
-		frame->writable = seen->writable;
-		frame->level = 2;
-		frame->page = NULL;
-		return true;
-	}
 	if (!umbra_frame_peek(mmu->vm, hva, write, frame))
 		return false;
 	if (frame->level == 2)
-		*seen = (struct umbra_peeked){
+		mmu->peeked[(hva >> PMD_SHIFT) % ARRAY_SIZE(mmu->peeked)] = (struct umbra_peeked){
 			.base = base,
 			.seq = mmu->inval_seq,
 			.pfn = frame->pfn - ((hva - base) >> PAGE_SHIFT),

@@ -158,6 +158,32 @@ struct umbra_mmu {
 	struct umbra_spages spages;
 };
 
+/* umbra_tlb_unlock() for a batch in which anything was noted. */
+bool umbra_tlb_finish(struct umbra_tlb *tlb);
+
+/*
+ * Begin a batch with the MMU lock held and page faults disabled, as all work on
+ * tables wants it; flush what is pending, give both back and end the batch.
+ */
+static inline void umbra_tlb_lock(struct umbra_tlb *tlb, struct umbra_vm *vm)
+	__acquires(&vm->mmu->lock)
+{
+	umbra_tlb_begin(tlb, vm);
+	pagefault_disable();
+	spin_lock(&vm->mmu->lock);
+}
+
+/* True when anything was noted. */
+static inline bool umbra_tlb_unlock(struct umbra_tlb *tlb)
+	__releases(&tlb->vm->mmu->lock)
+{
+	if (tlb->any)
+		return umbra_tlb_finish(tlb);
+	spin_unlock(&tlb->vm->mmu->lock);
+	pagefault_enable();
+	return false;
+}
+
 /**
  * struct umbra_mmu_vcpu - a vCPU's part
  * @cache: (r) table pages in stock
@@ -208,8 +234,28 @@ int umbra_fault_traces(struct umbra_fault *fault, struct umbra_tlb *tlb);
 int umbra_fault_find(struct umbra_fault *fault);
 /* The same, and set level and write right. */
 int umbra_fault_peek(struct umbra_fault *fault);
-/* As umbra_frame_peek(), remembering huge pages; lock held, no invalidation under way. */
-bool umbra_mmu_peek(struct umbra_mmu *mmu, hva_t hva, bool write, struct umbra_frame *frame);
+/* As umbra_frame_peek(), to remember huge pages; lock held, no invalidation under way. */
+bool umbra_mmu_peek_host(struct umbra_mmu *mmu, hva_t hva, bool write, struct umbra_frame *frame);
+
+/*
+ * The same by what is remembered, if it is. The host changes no mapping of its own but
+ * between begin and end of an invalidation: what was seen since the last end and
+ * outside any is still so.
+ */
+static inline bool umbra_mmu_peek(struct umbra_mmu *mmu, hva_t hva, bool write,
+				  struct umbra_frame *frame)
+{
+	const struct umbra_peeked *seen = &mmu->peeked[(hva >> PMD_SHIFT) % ARRAY_SIZE(mmu->peeked)];
+
+	if (seen->base != (hva & PMD_MASK) || seen->seq != mmu->inval_seq ||
+	    (write && !seen->writable))
+		return umbra_mmu_peek_host(mmu, hva, write, frame);
+	frame->pfn = seen->pfn + ((hva & ~PMD_MASK) >> PAGE_SHIFT);
+	frame->writable = seen->writable;
+	frame->level = 2;
+	frame->page = NULL;
+	return true;
+}
 
 /*
  * tables.c: what the modes without nested tables share.

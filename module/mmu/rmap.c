@@ -8,11 +8,6 @@
 #include "mmu_internal.h"
 #include "rmap.h"
 
-static struct umbra_rmap_chunk *chain(unsigned long head)
-{
-	return (struct umbra_rmap_chunk *)(head & ~UMBRA_RMAP_CHAIN);
-}
-
 static void push(unsigned long *head, struct umbra_rmap_chunk *next, u64 *spte,
 		 struct umbra_stock *stock)
 {
@@ -35,10 +30,10 @@ int umbra_rmap_add(unsigned long *head, u64 *spte, struct umbra_stock *stock)
 	}
 	if (!(*head & UMBRA_RMAP_CHAIN)) {
 		push(head, NULL, (u64 *)*head, stock);
-		chain(*head)->spte[chain(*head)->nr++] = spte;
+		umbra_rmap_chain(*head)->spte[umbra_rmap_chain(*head)->nr++] = spte;
 		return 1;
 	}
-	chunk = chain(*head);
+	chunk = umbra_rmap_chain(*head);
 	if (chunk->nr == UMBRA_RMAP_CHUNK) {
 		push(head, chunk, spte, stock);
 		return 1;
@@ -52,7 +47,7 @@ static u64 **find(unsigned long head, u64 *spte)
 	struct umbra_rmap_chunk *chunk;
 	unsigned long i;
 
-	for (chunk = chain(head); chunk; chunk = chunk->next)
+	for (chunk = umbra_rmap_chain(head); chunk; chunk = chunk->next)
 		for (i = 0; i < chunk->nr; i++)
 			if (chunk->spte[i] == spte)
 				return &chunk->spte[i];
@@ -72,7 +67,7 @@ int umbra_rmap_del(unsigned long *head, u64 *spte)
 	hole = find(*head, spte);
 	if (WARN_ON_ONCE(!hole))
 		return 0;
-	chunk = chain(*head);
+	chunk = umbra_rmap_chain(*head);
 	*hole = chunk->spte[--chunk->nr];
 	if (chunk->nr)
 		return 0;
@@ -86,7 +81,7 @@ void umbra_rmap_begin(struct umbra_rmap_iter *it, unsigned long head)
 	bool single = !(head & UMBRA_RMAP_CHAIN);
 
 	it->single = single ? (u64 *)head : NULL;
-	it->chunk = single ? NULL : chain(head);
+	it->chunk = single ? NULL : umbra_rmap_chain(head);
 	it->pos = 0;
 }
 

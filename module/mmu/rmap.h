@@ -31,6 +31,46 @@ struct umbra_rmap_chunk {
 /* The bit in a head that tells a chain from a single entry. */
 #define UMBRA_RMAP_CHAIN	1ul
 
+static inline struct umbra_rmap_chunk *umbra_rmap_chain(unsigned long head)
+{
+	return (struct umbra_rmap_chunk *)(head & ~UMBRA_RMAP_CHAIN);
+}
+
+/* The frequent case of umbra_rmap_add(), where nothing is taken; false: it is another. */
+static inline bool umbra_rmap_add_quick(unsigned long *head, u64 *spte)
+{
+	struct umbra_rmap_chunk *chunk = umbra_rmap_chain(*head);
+
+	if (!*head) {
+		*head = (unsigned long)spte;
+		return true;
+	}
+	if (!(*head & UMBRA_RMAP_CHAIN) || chunk->nr == UMBRA_RMAP_CHUNK || chunk->next)
+		return false;
+	chunk->spte[chunk->nr++] = spte;
+	return true;
+}
+
+/* The frequent case of umbra_rmap_del(), where nothing is freed; false: it is another. */
+static inline bool umbra_rmap_del_quick(unsigned long *head, u64 *spte)
+{
+	struct umbra_rmap_chunk *chunk = umbra_rmap_chain(*head);
+	u32 i;
+
+	if (*head == (unsigned long)spte) {
+		*head = 0;
+		return true;
+	}
+	if (!(*head & UMBRA_RMAP_CHAIN) || chunk->nr < 2)
+		return false;
+	for (i = 0; i < chunk->nr; i++)
+		if (chunk->spte[i] == spte) {
+			chunk->spte[i] = chunk->spte[--chunk->nr];
+			return true;
+		}
+	return false;
+}
+
 /* Add @spte; the stock has a chunk left. Returns the number of chunks taken. */
 int umbra_rmap_add(unsigned long *head, u64 *spte, struct umbra_stock *stock);
 /* Remove @spte, which is in the map. Returns the number of chunks freed. */
@@ -55,12 +95,9 @@ u64 *umbra_rmap_next(struct umbra_rmap_iter *it);
 /* How many entries there are. */
 static inline unsigned long umbra_rmap_count(unsigned long head)
 {
-	const struct umbra_rmap_chunk *chunk;
-
 	if (!(head & UMBRA_RMAP_CHAIN))
 		return !!head;
-	chunk = (struct umbra_rmap_chunk *)(head & ~UMBRA_RMAP_CHAIN);
-	return chunk->nr + chunk->behind;
+	return umbra_rmap_chain(head)->nr + umbra_rmap_chain(head)->behind;
 }
 
 /* Some entry of the map or NULL: for those who delete as they go. */
@@ -68,7 +105,7 @@ static inline u64 *umbra_rmap_first(unsigned long head)
 {
 	if (!(head & UMBRA_RMAP_CHAIN))
 		return (u64 *)head;
-	return ((struct umbra_rmap_chunk *)(head & ~UMBRA_RMAP_CHAIN))->spte[0];
+	return umbra_rmap_chain(head)->spte[0];
 }
 
 #endif

@@ -449,9 +449,11 @@ static int shadow_fast(struct umbra_fault *fault, struct umbra_tlb *tlb)
 		return -EAGAIN;
 	fault->level = 1;
 	fault->writable = fault->frame.writable;
-	r = umbra_fault_traces(fault, tlb);
-	if (r != UMBRA_MMU_RETRY)
-		return r;
+	if (umbra_trace_kinds(vcpu->vm, fault->slot, fault->gfn)) {
+		r = umbra_fault_traces(fault, tlb);
+		if (r != UMBRA_MMU_RETRY)
+			return r;
+	}
 	if (!fault->writable)
 		rights &= ~UMBRA_RIGHT_W;
 	empty = !spte_present(sp->spt[index]);

@@ -259,7 +259,7 @@ static unsigned long *rmap_head(struct umbra_memslot *slot, gfn_t gfn, int level
 	return region->rmap ? &region->rmap[gfn % UMBRA_REGION_PAGES] : NULL;
 }
 
-/* Others map the frame already. */
+/* Others map the frame already, perhaps many. */
 static void rmap_insert_more(struct umbra_vcpu *vcpu, unsigned long *head, u64 *spte,
 			     struct umbra_tlb *tlb)
 {
@@ -285,9 +285,7 @@ static void rmap_insert(struct umbra_vcpu *vcpu, struct umbra_memslot *slot, gfn
 		account(vcpu->vm, PAGE_SIZE);
 	}
 	head = rmap_head(slot, gfn, level);
-	if (likely(!*head))
-		*head = (unsigned long)spte;
-	else
+	if (!umbra_rmap_add_quick(head, spte))
 		rmap_insert_more(vcpu, head, spte, tlb);
 }
 
@@ -295,10 +293,8 @@ static void rmap_remove_from(struct umbra_vm *vm, unsigned long *head, u64 *spte
 {
 	int chunks;
 
-	if (likely(*head == (unsigned long)spte)) {
-		*head = 0;
+	if (umbra_rmap_del_quick(head, spte))
 		return;
-	}
 	chunks = umbra_rmap_del(head, spte);
 	account(vm, -chunks * (long)sizeof(struct umbra_rmap_chunk));
 }

@@ -8,15 +8,6 @@
 #include "pt_page.h"
 #include "tlb.h"
 
-void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm)
-{
-	tlb->vm = vm;
-	tlb->pending = false;
-	tlb->any = false;
-	INIT_LIST_HEAD(&tlb->tables);
-	INIT_LIST_HEAD(&tlb->sps);
-}
-
 void umbra_tlb_table(struct umbra_tlb *tlb, u64 *table)
 {
 	umbra_tlb_note(tlb);
@@ -54,21 +45,11 @@ bool umbra_tlb_end(struct umbra_tlb *tlb)
 	return tlb->any;
 }
 
-void umbra_tlb_lock(struct umbra_tlb *tlb, struct umbra_vm *vm)
-	__acquires(&vm->mmu->lock)
-{
-	umbra_tlb_begin(tlb, vm);
-	pagefault_disable();
-	spin_lock(&vm->mmu->lock);
-}
-
-bool umbra_tlb_unlock(struct umbra_tlb *tlb)
+bool umbra_tlb_finish(struct umbra_tlb *tlb)
 	__releases(&tlb->vm->mmu->lock)
 {
-	if (tlb->any) {
-		umbra_tlb_flush(tlb);
-		umbra_sp_keep(tlb->vm, &tlb->sps);
-	}
+	umbra_tlb_flush(tlb);
+	umbra_sp_keep(tlb->vm, &tlb->sps);
 	spin_unlock(&tlb->vm->mmu->lock);
 	pagefault_enable();
 	return umbra_tlb_end(tlb);

@@ -27,13 +27,15 @@ struct umbra_tlb {
 	struct list_head sps;
 };
 
-void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm);
-/*
- * Begin a batch with the MMU lock held and page faults disabled, as all work on
- * tables wants it; flush what is pending, give both back and end the batch.
- */
-void umbra_tlb_lock(struct umbra_tlb *tlb, struct umbra_vm *vm);
-bool umbra_tlb_unlock(struct umbra_tlb *tlb);
+static inline void umbra_tlb_begin(struct umbra_tlb *tlb, struct umbra_vm *vm)
+{
+	tlb->vm = vm;
+	tlb->pending = false;
+	tlb->any = false;
+	INIT_LIST_HEAD(&tlb->tables);
+	INIT_LIST_HEAD(&tlb->sps);
+}
+
 /* A translation was taken away or lost rights. */
 static inline void umbra_tlb_note(struct umbra_tlb *tlb)
 {
