@@ -169,6 +169,7 @@ struct umbra_vendor_ops {
 };
 
 extern const struct umbra_vendor_ops umbra_svm_ops;
+extern const struct umbra_vendor_ops umbra_vmx_ops;
 
 /* The picked table and its answers: set at module init, constant afterwards. */
 extern const struct umbra_vendor_ops *umbra_vendor;
