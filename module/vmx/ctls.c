@@ -11,6 +11,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
+#include <asm/tsc.h>
 #include "vmx.h"
 
 struct vmx_ctls vmx_ctls __ro_after_init;
@@ -38,6 +39,7 @@ static const struct vmx_question vmx_ask_pin = {
 	.msr = MSR_IA32_VMX_PINBASED_CTLS,
 	.true_msr = MSR_IA32_VMX_TRUE_PINBASED_CTLS,
 	.must = PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS,
+	.may = PIN_BASED_VMX_PREEMPTION_TIMER,
 };
 
 static const struct vmx_question vmx_ask_cpu = {
@@ -152,6 +154,15 @@ static int vmx_ask_all(bool true_ctls)
 	return r;
 }
 
+/* A millisecond, in what the timer counts in: the TSC's ticks, or powers of 2 of them. */
+static u32 vmx_one_ms(void)
+{
+	u64 misc;
+
+	rdmsrl(MSR_IA32_VMX_MISC, misc);
+	return max(tsc_khz >> vmx_misc_preemption_timer_rate(misc), 1u);
+}
+
 /* 0, or -EOPNOTSUPP with a message. */
 int vmx_settle_controls(void)
 {
@@ -178,6 +189,7 @@ int vmx_settle_controls(void)
 		return r;
 	if (!vmx_vpid_usable(c->ept_vpid))
 		c->cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+	c->timer = vmx_one_ms();
 	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, c->cr0_ones);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, c->cr4_ones);
 	return 0;

@@ -38,6 +38,13 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 	vmx_write(VM_EXIT_MSR_STORE_COUNT, 0);
 	vmx_write(VM_EXIT_MSR_LOAD_COUNT, 0);
 	vmx_write(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	/*
+	 * Bochs' processor holds interrupts back from the host while the guest has
+	 * IF clear, and a guest that spins would keep it for ever. Exits do not save
+	 * what is left of the time, so that every entry begins with all of it.
+	 */
+	if (vmx_ctls.pin & PIN_BASED_VMX_PREEMPTION_TIMER)
+		vmx_write(VMX_PREEMPTION_TIMER_VALUE, vmx_ctls.timer);
 	if (vmx_ctls.cpu2 & SECONDARY_EXEC_ENCLS_EXITING)
 		vmx_write(ENCLS_EXITING_BITMAP, ~0ULL);
 	vmx_write(GUEST_IA32_DEBUGCTL, 0);

@@ -33,7 +33,7 @@ struct vmx_seg {
 /* What vmx_vcpu.dirty and .valid speak of. */
 #define VMX_SEG(seg)	BIT(seg)		/* selector, limit and base */
 #define VMX_SEG_AR(seg)	BIT((seg) + VMX_NR_SEGS)
-#define VMX_SEG_BOTH(seg) (VMX_SEG(seg) | VMX_SEG_AR(seg))
+#define VMX_SEG_BOTH(seg) (0x101u << (seg))
 #define VMX_TABLES	BIT(16)			/* GDTR and IDTR */
 #define VMX_SYSENTER	BIT(17)			/* the three SYSENTER MSRs */
 #define VMX_CACHED	GENMASK(17, 0)		/* all that is in the cache */
@@ -206,6 +206,7 @@ extern bool vmx_flush_l1d;
  *	an unrestricted guest
  * @cr4_ones: CR4 bits that are set in VMX operation
  * @ept_vpid: IA32_VMX_EPT_VPID_CAP
+ * @timer: longest time in the guest, for the preemption timer if @pin has it
  * @revision: VMCS revision
  */
 struct vmx_ctls {
@@ -217,6 +218,7 @@ struct vmx_ctls {
 	u64 cr0_ones;
 	u64 cr4_ones;
 	u64 ept_vpid;
+	u32 timer;
 	u32 revision;
 };
 
