@@ -38,15 +38,11 @@ static __always_inline unsigned long vmx_read(unsigned long field)
 /* Write a field of the current VMCS, whatever its width. */
 static __always_inline void vmx_write(unsigned long field, unsigned long value)
 {
-	asm goto("1: vmwrite %1, %0\n"
-		 "jna %l[failed]\n"
-		 _ASM_EXTABLE(1b, %l[off])
-		 : : "r" (field), "r" (value) : "cc" : failed, off);
+	asm goto("1: vmwrite %1, %0\n jna %l[failed]\n2:\n" _ASM_EXTABLE(1b, 2b)
+		 : : "r" (field), "r" (value) : "cc" : failed);
 	return;
 failed:
 	vmx_write_failed(field, value);
-off:
-	return;
 }
 
 /* Make the VMCS at @pa current and active on this CPU. */
@@ -64,9 +60,8 @@ static __always_inline void vmx_vmclear(u64 pa)
 /* Enter VMX operation with the region at @pa; false when the CPU refuses. */
 static __always_inline bool vmx_vmxon(u64 pa)
 {
-	asm goto("1: vmxon %0\n"
-		 "jna %l[failed]\n"
-		 _ASM_EXTABLE(1b, %l[failed])
+	/* A fault leaves the carry. */
+	asm goto("stc\n1: vmxon %0\n2: jna %l[failed]\n" _ASM_EXTABLE(1b, 2b)
 		 : : "m" (pa) : "cc", "memory" : failed);
 	return true;
 failed:

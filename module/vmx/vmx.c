@@ -258,8 +258,9 @@ void vmx_enter(struct umbra_vcpu *vcpu)
 	if (unlikely(vmx->host.debugctl))
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	if (likely(!vmx->failed)) {
-		vmx->launched = true;
 		vmx->exit_reason = vmx_read(VM_EXIT_REASON);
+		/* A launch that was refused half-way has to be a launch again. */
+		vmx->launched |= !vmx_refused(vmx);
 		vmx_serve_host(vmx);
 	} else {
 		vmx->exit_reason = vmx_read(VM_INSTRUCTION_ERROR);
