@@ -23,8 +23,11 @@
 /* A guest can loop in #DB or #AC delivery for ever: never let it. */
 #define VMX_ALWAYS_EXIT	(BIT(DB_VECTOR) | BIT(AC_VECTOR) | BIT(MC_VECTOR))
 
-/* Exits that every guest has, whatever its state, and fields that never change. */
-static void vmx_write_controls(struct vmx_vcpu *vmx)
+/*
+ * Exits that every guest has, whatever its state, and fields that never change.
+ * Before inject(), which writes a field of these.
+ */
+void vmx_write_controls(struct vmx_vcpu *vmx)
 {
 	vmx_write(PIN_BASED_VM_EXEC_CONTROL, vmx_ctls.pin);
 	vmx_write(VM_EXIT_CONTROLS, vmx_ctls.exit);
@@ -58,6 +61,7 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 	vmx_write(GUEST_RSP, 0);
 	vmx_write(GUEST_RFLAGS, X86_EFLAGS_FIXED);
 	vmx_write(GUEST_IA32_PAT, 0);
+	vmx->dirty &= ~(u32)VMX_CONTROLS;
 }
 
 /* Umbra's own choice of tables: four levels, write-back. */
@@ -167,8 +171,6 @@ void vmx_write_dirty(struct umbra_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	if (vmx->dirty & VMX_CONTROLS)
-		vmx_write_controls(vmx);
 	if (vmx->dirty & VMX_ROOT)
 		vmx_write_root(vmx);
 	if (vmx->dirty & VMX_CRS)

@@ -86,6 +86,8 @@ void vmx_load(struct umbra_vcpu *vcpu)
 		vmx->vpid_generation = 0;
 	vmx->loaded = true;
 	vmx_host_out(vcpu, moved);
+	if (unlikely(vmx->dirty & VMX_CONTROLS))
+		vmx_write_controls(vmx);
 	if (vc->last == vmx->vmcs)
 		return;
 	vc->last = vmx->vmcs;

@@ -296,7 +296,8 @@ void vmx_sync_msr_map(struct umbra_vcpu *vcpu);
 void vmx_sync_tsc(struct umbra_vcpu *vcpu);
 void vmx_set_root(struct umbra_vcpu *vcpu, hpa_t root, bool nested);
 u64 vmx_eptp(const struct vmx_vcpu *vmx);
-/* Write what is dirty to the current VMCS. */
+void vmx_write_controls(struct vmx_vcpu *vmx);
+/* Write what else is dirty to the current VMCS. */
 void vmx_write_dirty(struct umbra_vcpu *vcpu);
 
 /* switch.c: the host's state that the processor does not switch by itself */
