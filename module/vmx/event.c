@@ -90,19 +90,21 @@ static u32 vmx_shadow(const struct umbra_vcpu *vcpu)
 }
 
 /*
- * Debug traps that wait for the instruction behind MOV SS: breakpoints that MOV SS
- * itself met, as long as the guest is still there, and the step's if TF is set.
+ * Debug traps that wait: breakpoints that MOV SS itself met, as long as the guest is
+ * still there, and behind MOV SS the step's if TF is set. Elsewhere a step's trap
+ * does not wait: the exit came before its instruction was done. Bochs' processor
+ * leaves it all the same.
  */
 static u64 vmx_pending_debug(const struct umbra_vcpu *vcpu, u32 state)
 {
 	const struct vmx_vcpu *vmx = to_vmx(vcpu);
 	u64 pending = 0;
 
-	if (!(state & GUEST_INTR_STATE_MOV_SS))
-		return 0;
-	if (vcpu->rip == vmx->shadow_rip)
+	if (vmx->pending_dbg && vcpu->rip == vmx->shadow_rip)
 		pending = vmx->pending_dbg & ~(u64)DR_STEP;
-	return vmx->hw_rflags & X86_EFLAGS_TF ? pending | DR_STEP : pending;
+	if ((state & GUEST_INTR_STATE_MOV_SS) && (vmx->hw_rflags & X86_EFLAGS_TF))
+		pending |= DR_STEP;
+	return pending;
 }
 
 /* Before the entry, with all else in place. */
@@ -141,7 +143,7 @@ void vmx_events_out(struct umbra_vcpu *vcpu)
 	vcpu->ev.nmi_blocked = state & GUEST_INTR_STATE_NMI;
 	vcpu->ev.shadow = 0;
 	vmx->pending_dbg = 0;
-	if (likely(!(state & VMX_SHADOW)))
+	if (likely(!(state & VMX_SHADOW) && !(vmx->hw_rflags & X86_EFLAGS_TF)))
 		return;
 	if (state & GUEST_INTR_STATE_STI)
 		vcpu->ev.shadow |= UMBRA_SHADOW_STI;
