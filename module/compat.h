@@ -8,7 +8,7 @@
 
 #ifdef __ASSEMBLY__
 
-/* Calls into the kernel where the processor needs it done in software after an exit. */
+/* Calls clear_bhb_loop() where the processor needs that done in software after an exit. */
 #if defined(X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT) && !defined(UMBRA_CLOSED)
 #define UMBRA_CLEAR_BRANCH_HISTORY CLEAR_BRANCH_HISTORY_VMEXIT
 #else
@@ -106,7 +106,8 @@ static inline bool umbra_host_has_ldt(void)
 
 /*
  * CR4.VMXE has to be in the kernel's own idea of CR4 too: otherwise its next
- * change of another bit faults. Newer kernels let KVM alone say so.
+ * change of another bit faults. Newer kernels let KVM alone say so, by
+ * cr4_update_irqsoff().
  */
 static inline bool umbra_can_set_vmxe(void)
 {
