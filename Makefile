@@ -30,6 +30,7 @@ help:
 	@echo 'make run              see guests run on /dev/umbra in the emulated host'
 	@echo 'make bench            what memory costs guests in each mode, in instructions'
 	@echo 'make check            all checks and tests; CHECKS="style unit" only those'
+	@echo 'make check-full       the same, and on Intel as much as on AMD: takes hours'
 	@echo 'make check-debug      the kselftests on a kernel full of checkers'
 	@echo 'make storm SEEDS=N    N random guests that must see the same in all modes'
 	@echo 'make lab              a shell in the emulated host'
@@ -80,6 +81,10 @@ storm: all
 .PHONY: check
 check: setup
 	scripts/check $(CHECKS)
+
+.PHONY: check-full
+check-full: setup
+	scripts/check --full
 
 .PHONY: check-debug
 check-debug: setup

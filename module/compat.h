@@ -6,6 +6,17 @@
 #ifndef UMBRA_COMPAT_H
 #define UMBRA_COMPAT_H
 
+#ifdef __ASSEMBLY__
+
+/* Calls clear_bhb_loop() where the processor needs that done in software after an exit. */
+#if defined(X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT) && !defined(UMBRA_CLOSED)
+#define UMBRA_CLEAR_BRANCH_HISTORY CLEAR_BRANCH_HISTORY_VMEXIT
+#else
+#define UMBRA_CLEAR_BRANCH_HISTORY
+#endif
+
+#else /* __ASSEMBLY__ */
+
 #include <linux/context_tracking.h>
 #include <linux/ftrace.h>
 #include <linux/instrumentation.h>
@@ -17,7 +28,9 @@
 #include <linux/version.h>
 #include <linux/vtime.h>
 #include <asm/cpufeature.h>
+#include <asm/desc.h>
 #include <asm/nospec-branch.h>
+#include <asm/tlbflush.h>
 
 /*
  * Work that the kernel wants done before a task goes on running a guest.
@@ -97,6 +110,37 @@ static inline bool umbra_host_has_ldt(void)
 #endif
 }
 
+/*
+ * CR4.VMXE has to be in the kernel's own idea of CR4 too: otherwise its next
+ * change of another bit faults. Newer kernels let KVM alone say so, by
+ * cr4_update_irqsoff().
+ */
+static inline bool umbra_can_set_vmxe(void)
+{
+#ifdef UMBRA_CLOSED
+	return false;
+#else
+	return true;
+#endif
+}
+
+/* Interrupts off. */
+static inline void umbra_set_vmxe(bool on)
+{
+#ifndef UMBRA_CLOSED
+	if (on)
+		cr4_set_bits_irqsoff(X86_CR4_VMXE);
+	else
+		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+#endif
+}
+
+/* A VM exit left the task register with a limit that ends before the I/O bitmap. */
+static inline void umbra_host_tss_shortened(void)
+{
+	invalidate_tss_limit();
+}
+
 /* A guest ran here: where the processor needs it, user space gets a barrier. */
 static inline void umbra_guest_branches_seen(void)
 {
@@ -112,4 +156,5 @@ static inline void umbra_kick_cpu(int cpu)
 	smp_send_reschedule(cpu);
 }
 
+#endif /* __ASSEMBLY__ */
 #endif

@@ -49,6 +49,7 @@ void umbra_cpuid_update_dynamic(struct umbra_vcpu *vcpu);
 /* What this host lets any guest have; cpuid_host.c. */
 u64 umbra_host_cr4(void);
 u64 umbra_host_efer(void);
+bool umbra_host_is_amd(void);			/* AMD or Hygon: their manual counts */
 bool umbra_cpuid_is_amd(const struct umbra_vcpu *vcpu);	/* vendor the guest sees */
 /* Bytes of an XSAVE area for @xcr0, standard or compacted. */
 u32 umbra_xsave_bytes(u64 xcr0, bool compacted);

@@ -74,6 +74,13 @@ static const struct {
 	  F(AMD_SSB_NO) | F(AMD_STIBP) | F(AMD_STIBP_ALWAYS_ON) | PSFD },
 };
 
+/* Do this processor's registers and leaves follow AMD's manual, or Intel's? */
+bool umbra_host_is_amd(void)
+{
+	return boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
+	       boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
+}
+
 /*
  * @raw is the processor's word. The kernel clears bits of its copy that it
  * found broken or was told to ignore; those are not offered either.
@@ -370,8 +377,7 @@ static void add_extended(struct cpuid_list *l)
 {
 	struct kvm_cpuid_entry2 *e = add_host(l, 0x80000000, 0, 0);
 	u32 host_max = e->eax;
-	bool amd = boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
-		   boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
+	bool amd = umbra_host_is_amd();
 	u32 leaf;
 
 	/* The last leaf only states what is known: it needs no host leaf. */

@@ -257,6 +257,9 @@ static bool get_cr(const struct umbra_vcpu *vcpu, u8 nr, u64 *value)
 	case 4:
 		*value = vcpu->cr4;
 		return true;
+	case 8:
+		*value = vcpu->cr8;
+		return true;
 	default:
 		return false;
 	}

@@ -277,6 +277,7 @@ bool umbra_frame_peek(struct umbra_vm *vm, hva_t hva, bool write, struct umbra_f
 	bool found;
 
 	frame->page = NULL;
+	frame->device = false;
 	local_irq_save(flags);
 	found = peek_irqoff(vm->mm, hva, frame);
 	local_irq_restore(flags);
@@ -289,6 +290,7 @@ static void frame_from_page(struct umbra_vm *vm, hva_t hva, struct page *page, b
 	frame->page = page;
 	frame->pfn = page_to_pfn(page);
 	frame->writable = writable;
+	frame->device = false;
 	/* A mapping larger than a page is made of a compound page (or of device memory). */
 	frame->level = PageCompound(page) || is_zone_device_page(page) ?
 		       umbra_host_level(vm, hva) : 1;
@@ -328,6 +330,7 @@ static int frame_from_pte(struct umbra_vm *vm, hva_t hva, bool write, struct umb
 	frame->page = NULL;
 	frame->pfn = pte_pfn(pte);
 	frame->writable = pte_write(pte);
+	frame->device = !page_is_ram(frame->pfn);
 	frame->level = 1;
 	return 0;
 }

@@ -34,12 +34,14 @@ int umbra_gpa_cmpxchg(struct umbra_vm *vm, gpa_t gpa, void *old, const void *new
  * @pfn: the frame
  * @writable: the host lets us map it for writing now
  * @level: largest host mapping around it: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB
+ * @device: no RAM: accesses must not be cached
  * @page: reference to drop with umbra_frame_release(), NULL for PFN maps
  */
 struct umbra_frame {
 	umbra_pfn_t pfn;
 	bool writable;
 	int level;
+	bool device;
 	struct page *page;
 };
 

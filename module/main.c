@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/printk.h>
 #include <asm/cpufeature.h>
+#include <asm/processor.h>
 #include "dev.h"
 #include "fpu.h"
 #include "host.h"
@@ -20,11 +21,24 @@
 const struct umbra_vendor_ops *umbra_vendor __ro_after_init;
 struct umbra_host_caps umbra_caps __ro_after_init;
 
+/* A CPU of neither vendor's kind is refused by the probe, whichever it is. */
+static const struct umbra_vendor_ops * __init umbra_host_vendor(void)
+{
+	switch (boot_cpu_data.x86_vendor) {
+	case X86_VENDOR_INTEL:
+	case X86_VENDOR_CENTAUR:
+	case X86_VENDOR_ZHAOXIN:
+		return &umbra_vmx_ops;
+	default:
+		return &umbra_svm_ops;
+	}
+}
+
 static int __init umbra_pick_vendor(void)
 {
 	int r;
 
-	umbra_vendor = &umbra_svm_ops;
+	umbra_vendor = umbra_host_vendor();
 	r = umbra_vendor->probe();
 	if (!r)
 		r = umbra_mode_init();

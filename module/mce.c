@@ -11,6 +11,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include "cpuid.h"
 #include "event.h"
 #include "msr.h"
 #include "msr_internal.h"
@@ -76,6 +77,12 @@ static int set_global_ctl(struct umbra_vcpu *vcpu, u64 data, bool host)
 	return 0;
 }
 
+/* AMD's processors let their kernel write what a machine check would report. */
+static bool status_writable(const struct umbra_vcpu *vcpu)
+{
+	return umbra_cpuid_is_amd(vcpu) && (vcpu->msrs.hwcr & HWCR_MC_STATUS_WRITE);
+}
+
 static int set_bank(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 {
 	u64 *slot = bank_slot(vcpu, index);
@@ -89,7 +96,7 @@ static int set_bank(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 			return -EINVAL;
 		break;
 	case BANK_STATUS:
-		if (!host && data && !(vcpu->msrs.hwcr & HWCR_MC_STATUS_WRITE))
+		if (!host && data && !status_writable(vcpu))
 			return -EINVAL;
 		break;
 	}

@@ -74,7 +74,7 @@ int __init umbra_mode_init(void)
 	if (chosen == NOT_CHOSEN) {
 		WRITE_ONCE(chosen, umbra_caps.nested ? UMBRA_MMU_NESTED : UMBRA_MMU_SHADOW);
 	} else if (!umbra_mode_offered(chosen)) {
-		pr_err("mmu=%s: not on this host; mmu=shadow and mmu=vtlb need no nested paging\n",
+		pr_err("mmu=%s: not on this host; mmu=shadow and mmu=vtlb are on every one\n",
 		       mode_names[chosen]);
 		r = -EOPNOTSUPP;
 	}

@@ -78,10 +78,7 @@ void umbra_msrs_reset(struct umbra_vcpu *vcpu)
 	msrs->misc_enable = MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL |
 			    MSR_IA32_MISC_ENABLE_BTS_UNAVAIL;
 	msrs->arch_caps = umbra_host_arch_caps();
-	if (boot_cpu_data.x86_vendor == X86_VENDOR_INTEL)
-		msrs->ucode_rev = 0x100000000ULL;
-	else
-		msrs->ucode_rev = 0x01000065;
+	msrs->ucode_rev = umbra_host_is_amd() ? 0x01000065 : 0x100000000ULL;
 	umbra_mtrr_reset(vcpu);
 	umbra_mce_reset(vcpu);
 	umbra_cpuid_update_dynamic(vcpu);
@@ -97,7 +94,7 @@ bool umbra_msr_intercepted(struct umbra_vcpu *vcpu, u32 index, bool write)
 		return true;
 	/* Intel's are 64 bits wide, which AMD hardware does not keep. */
 	if ((index == MSR_IA32_SYSENTER_ESP || index == MSR_IA32_SYSENTER_EIP) &&
-	    boot_cpu_data.x86_vendor != X86_VENDOR_INTEL && !umbra_cpuid_is_amd(vcpu))
+	    umbra_host_is_amd() && !umbra_cpuid_is_amd(vcpu))
 		return true;
 	return !umbra_msr_filter_allows(vcpu->vm, index, write);
 }

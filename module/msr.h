@@ -37,6 +37,7 @@ struct umbra_msrs {
 	u64 arch_caps;
 	u64 ucode_rev;
 	u64 platform_info;
+	u64 feat_ctl;
 	u64 misc_features;
 	u64 tsc_adjust;
 	u64 decfg;

@@ -206,6 +206,28 @@ static int platform_info_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool 
 	return host && !data ? 0 : -EINVAL;
 }
 
+/* Intel's register in which firmware allows VMX and its like: none of them is offered. */
+static int feat_ctl_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	if (umbra_cpuid_is_amd(vcpu))
+		return -ENOENT;
+	*data = vcpu->msrs.feat_ctl;
+	return 0;
+}
+
+/* It can be locked as it is, which firmware does, and systems that find it open. */
+static int feat_ctl_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (umbra_cpuid_is_amd(vcpu))
+		return -ENOENT;
+	if (data & ~(u64)FEAT_CTL_LOCKED)
+		return -EINVAL;
+	if (!host && (vcpu->msrs.feat_ctl & FEAT_CTL_LOCKED))
+		return -EINVAL;
+	vcpu->msrs.feat_ctl = data;
+	return 0;
+}
+
 static int arch_caps_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
 {
 	if (!host && !umbra_cpuid_has(vcpu, X86_FEATURE_ARCH_CAPABILITIES))
@@ -391,6 +413,7 @@ const struct umbra_msr_row umbra_msr_rows[] = {
 	{ MSR_IA32_PLATFORM_ID, 0, NULL, read_only },
 	{ MSR_IA32_APICBASE, 0, apic_base_get, apic_base_set },
 	{ MSR_IA32_EBL_CR_POWERON, 0, NULL, NULL },
+	{ MSR_IA32_FEAT_CTL, 0, feat_ctl_get, feat_ctl_set },
 	{ MSR_IA32_TSC_ADJUST, 0, tsc_adjust_get, tsc_adjust_set },
 	{ MSR_IA32_SPEC_CTRL, 0, spec_ctrl_get, spec_ctrl_set },
 	{ MSR_IA32_PRED_CMD, 0, write_only, pred_cmd_set },

@@ -11,6 +11,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/msr-index.h>
+#include "cpuid.h"
 #include "msr.h"
 #include "msr_internal.h"
 #include "vcpu.h"
@@ -116,6 +117,8 @@ int umbra_msrs_init(void)
 		listed[nr_listed++] = MSR_TSC_AUX;
 	if (boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
 		listed[nr_listed++] = MSR_IA32_SPEC_CTRL;
+	if (!umbra_host_is_amd())
+		listed[nr_listed++] = MSR_IA32_FEAT_CTL;
 	nr_features = 0;
 	features[nr_features++] = MSR_IA32_ARCH_CAPABILITIES;
 	features[nr_features++] = MSR_IA32_UCODE_REV;
@@ -144,6 +147,8 @@ int umbra_msr_get_feature(u32 index, u64 *data)
 		rdmsrl_safe(index, data);
 		return 0;
 	case MSR_AMD64_DE_CFG:
+		if (!umbra_host_is_amd())
+			return -ENOENT;
 		if (boot_cpu_has(X86_FEATURE_LFENCE_RDTSC))
 			*data = MSR_AMD64_DE_CFG_LFENCE_SERIALIZE;
 		return 0;

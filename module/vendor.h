@@ -10,6 +10,9 @@
  * Umbra's own tables: the vendor turns paging, write protection and no-execute
  * on whatever the guest's registers say, hides that from the guest, and leaves
  * it on page faults, CR3 accesses, INVLPG and INVPCID. vcpu->cr* stay the guest's.
+ * Where umbra_caps.unpaged_nested says so, that holds only while the guest has
+ * paging: without it (CR0.PG = 0) the vCPU runs as in mode nested, on the VM's
+ * second-level table. set_root() tells which kind of table comes next.
  *
  * Where state lives: general registers, RIP, RFLAGS, CR0, CR2, CR3, CR4, EFER,
  * debug registers and the interrupt shadow live in struct umbra_vcpu and are
@@ -48,7 +51,10 @@ enum umbra_fmt_id {
 /**
  * struct umbra_host_caps - what this host's extension can do; filled by probe()
  * @nested: second-level paging (NPT, EPT) is there and may be used
- * @nested_1g: 1 GiB leaf entries in second-level tables
+ * @nested_1g: 1 GiB leaf entries in second-level tables; those of 2 MiB are always there
+ * @nested_ad: the processor sets accessed and dirty bits in second-level tables
+ * @unpaged_nested: in modes without nested tables, guests that have paging turned
+ *	off run on second-level tables all the same
  * @insn_len: exits tell the instruction's length (NRIP save)
  * @insn_bytes: faults bring the instruction's bytes (decode assists)
  * @flush_by_asid: one guest's translations can be dropped alone
@@ -58,6 +64,8 @@ enum umbra_fmt_id {
 struct umbra_host_caps {
 	bool nested;
 	bool nested_1g;
+	bool nested_ad;
+	bool unpaged_nested;
 	bool insn_len;
 	bool insn_bytes;
 	bool flush_by_asid;
@@ -115,10 +123,12 @@ struct umbra_host_caps {
  * @cpl: current privilege level, cheap.
  *
  * Memory:
- * @set_root: point the hardware at @root: the second-level table, or in VMs
- *	without one the table that stands in for the guest's CR3. Atomic; old
- *	translations are not used any more at the next entry.
- * @flush_tlb: drop every translation of this vCPU before its next entry.
+ * @set_root: point the hardware at @root: with @nested a second-level table, else
+ *	the table that stands in for the guest's CR3. Atomic; old translations are
+ *	not used any more at the next entry. vcpu->cr0 has PG as it fits the kind;
+ *	between a change of it and this call the vCPU is not entered.
+ * @flush_tlb: drop every translation of this vCPU, of the kind that it runs on at its
+ *	next entry, before that entry. Comes after each change of the kind.
  */
 struct umbra_vendor_ops {
 	const char *name;
@@ -155,11 +165,12 @@ struct umbra_vendor_ops {
 	int (*set_msr)(struct umbra_vcpu *vcpu, u32 index, u64 data);
 	int (*cpl)(struct umbra_vcpu *vcpu);
 
-	void (*set_root)(struct umbra_vcpu *vcpu, hpa_t root);
+	void (*set_root)(struct umbra_vcpu *vcpu, hpa_t root, bool nested);
 	void (*flush_tlb)(struct umbra_vcpu *vcpu);
 };
 
 extern const struct umbra_vendor_ops umbra_svm_ops;
+extern const struct umbra_vendor_ops umbra_vmx_ops;
 
 /* The picked table and its answers: set at module init, constant afterwards. */
 extern const struct umbra_vendor_ops *umbra_vendor;

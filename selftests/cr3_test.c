@@ -403,10 +403,10 @@ static void guest_rom(void)
 TEST_F_TIMEOUT(cr3, tables_in_read_only_memory, SLOW)
 {
 	u64 accessed = UT_PTE_A | UT_PTE_D, rom = UT_TEST_GPA, i, *table;
-	int last = ut_on_umbra() || !sd_shadowed() ? 3 : 0;
+	int last = ut_on_umbra() || !ut_shadowed() ? 3 : 0;
 	struct ut_vm *vm = self->vm;
 
-	if (!sd_shadowed())
+	if (!ut_shadowed())
 		SKIP(return, "AMD-V's nested walks write to guest tables");
 	table = ut_add_slot(vm, 1, rom, 4 * UT_PAGE_SIZE, KVM_MEM_READONLY);
 	ut_map(vm, rom, rom, 4, UT_PTE_W);

@@ -3,15 +3,18 @@
  * MSRs from user space and from the guest: every listed one can be read and
  * set to its own value, what one side writes the other reads, junk is refused.
  */
+#include <string.h>
 #include <kselftest_harness.h>
 #include "umbra_util.h"
 
 #define MSR_TSC			0x10
 #define MSR_APICBASE		0x1b
+#define MSR_FEAT_CTL		0x3a
 #define MSR_SYSENTER_CS		0x174
 #define MSR_SYSENTER_ESP	0x175
 #define MSR_PAT			0x277
 #define MSR_MTRR_DEF_TYPE	0x2ff
+#define MSR_MC0_STATUS		0x401
 #define MSR_EFER		0xc0000080
 #define MSR_STAR		0xc0000081
 #define MSR_LSTAR		0xc0000082
@@ -20,7 +23,11 @@
 #define MSR_GS_BASE		0xc0000101
 #define MSR_KERNEL_GS_BASE	0xc0000102
 #define MSR_TSC_AUX		0xc0000103
+#define MSR_HWCR		0xc0010015
 #define MSR_NOBODYS		0x38000000
+
+#define FEAT_CTL_LOCKED		1ull
+#define HWCR_MC_STATUS_WRITE	BIT_ULL(18)
 
 struct msr_list {
 	struct kvm_msr_list head;
@@ -208,6 +215,69 @@ TEST_F(msr, guest_faults)
 {
 	ut_restart(self->vcpu, guest_faults);
 	ASSERT_EQ(UT_DONE, ut_next(self->vcpu, NULL));
+}
+
+/* What depends on whose processor the guest believes to run on. */
+static void guest_intel(void)
+{
+	guest_catch(UT_GP_VECTOR);
+	GUEST_ASSERT_EQ(guest_rdmsr(MSR_FEAT_CTL), 0);
+	/* Nothing that it could allow is there; as it is it can be locked, once. */
+	GUEST_ASSERT_EQ(guest_try("mov $0x3a, %%ecx; mov $5, %%eax; xor %%edx, %%edx; wrmsr"),
+			UT_GP_VECTOR);
+	guest_wrmsr(MSR_FEAT_CTL, FEAT_CTL_LOCKED);
+	GUEST_ASSERT_EQ(guest_rdmsr(MSR_FEAT_CTL), FEAT_CTL_LOCKED);
+	GUEST_ASSERT_EQ(guest_try("mov $0x3a, %%ecx; mov $1, %%eax; xor %%edx, %%edx; wrmsr"),
+			UT_GP_VECTOR);
+	/* HWCR is AMD's: it does not open the status of machine checks. */
+	GUEST_ASSERT_EQ(guest_try("mov $0x401, %%ecx; mov $1, %%eax; xor %%edx, %%edx; wrmsr"),
+			UT_GP_VECTOR);
+	guest_wrmsr(MSR_HWCR, HWCR_MC_STATUS_WRITE);
+	GUEST_ASSERT_EQ(guest_try("mov $0x401, %%ecx; mov $1, %%eax; xor %%edx, %%edx; wrmsr"),
+			UT_GP_VECTOR);
+	guest_done();
+}
+
+static void guest_amd(void)
+{
+	guest_catch(UT_GP_VECTOR);
+	GUEST_ASSERT_EQ(guest_try("mov $0x3a, %%ecx; rdmsr"), UT_GP_VECTOR);
+	GUEST_ASSERT_EQ(guest_try("mov $0x3a, %%ecx; mov $1, %%eax; xor %%edx, %%edx; wrmsr"),
+			UT_GP_VECTOR);
+	GUEST_ASSERT_EQ(guest_try("mov $0x401, %%ecx; mov $1, %%eax; xor %%edx, %%edx; wrmsr"),
+			UT_GP_VECTOR);
+	guest_wrmsr(MSR_HWCR, HWCR_MC_STATUS_WRITE);
+	guest_wrmsr(MSR_MC0_STATUS, 1);
+	GUEST_ASSERT_EQ(guest_rdmsr(MSR_MC0_STATUS), 1);
+	guest_done();
+}
+
+static void check_vendor(struct __test_metadata *_metadata, struct ut_vcpu *vcpu,
+			 const char *name, void *guest)
+{
+	struct kvm_cpuid2 *cpuid = ut_supported_cpuid(vcpu->vm->dev_fd);
+	struct kvm_cpuid_entry2 *e = ut_cpuid_entry(cpuid, 0, 0);
+	bool hosts = !memcmp(&e->ebx, name, 4);
+
+	memcpy(&e->ebx, name, 4);
+	memcpy(&e->edx, name + 4, 4);
+	memcpy(&e->ecx, name + 8, 4);
+	ut_must_ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid);
+	free(cpuid);
+	if (!hosts && !ut_on_umbra())
+		SKIP(return, "KVM goes by the host's processor in part");
+	ut_restart(vcpu, guest);
+	ASSERT_EQ(UT_DONE, ut_next(vcpu, NULL));
+}
+
+TEST_F(msr, of_intel)
+{
+	check_vendor(_metadata, self->vcpu, "GenuineIntel", guest_intel);
+}
+
+TEST_F(msr, of_amd)
+{
+	check_vendor(_metadata, self->vcpu, "AuthenticAMD", guest_amd);
 }
 
 static void guest_tsc(void)

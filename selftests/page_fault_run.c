@@ -306,22 +306,6 @@ void pf_finish(struct pf_guest *pg)
 
 /* ---- guests ---- */
 
-static bool is_nested(void)
-{
-	const char *mode = getenv("UMBRA_MMU");
-	char yes = 'Y';
-	FILE *f;
-
-	if (ut_on_umbra())
-		return !mode || !*mode || !strcmp(mode, "nested");
-	f = fopen("/sys/module/kvm_amd/parameters/npt", "re");
-	if (f) {
-		yes = getc(f);
-		fclose(f);
-	}
-	return yes == 'Y' || yes == '1';
-}
-
 static void read_cpuid(struct pf_guest *pg)
 {
 	struct kvm_cpuid2 *cpuid = ut_supported_cpuid(pg->g->vm->dev_fd);
@@ -406,8 +390,8 @@ struct pf_guest *pf_guest_new(enum ut_paging mode)
 		ut_die("out of memory");
 	pg->g = ut_pg_new(mode, 1);
 	pg->top = mode == UT_PG_PAE ? 2 : pg->g->levels;
-	pg->nested = is_nested();
-	pg->emulated = pg->nested && getenv("UMBRA_LAB");
+	pg->nested = !ut_shadowed();
+	pg->emulated = pg->nested && !ut_on_vmx() && getenv("UMBRA_LAB");
 	read_cpuid(pg);
 	make_data(pg);
 	for (leaf = 1; leaf <= PF_MAX_LEAF; leaf++)

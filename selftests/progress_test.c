@@ -91,7 +91,7 @@ FIXTURE_TEARDOWN(progress)
 /* An instruction that KVM's emulator lacks too: KVM protects the root again and again. */
 static bool stuck_on_kvm(int level)
 {
-	return !ut_on_umbra() && sd_shadowed() && level == 4;
+	return !ut_on_umbra() && ut_shadowed() && level == 4;
 }
 
 /* Use the window, by a new entry, so that the table is one again. */

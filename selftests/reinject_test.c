@@ -5,6 +5,7 @@
  * exactly once, with the right return address.
  */
 #include <errno.h>
+#include <sys/mman.h>
 #include <kselftest_harness.h>
 #include "umbra_util.h"
 
@@ -170,6 +171,74 @@ TEST_F(again, external)
 		ASSERT_EQ(i, *ut_guest_var(self->vm, hits));
 		ASSERT_EQ(i % 2 ? 0x55 : UT_NMI_VECTOR, *ut_guest_var(self->vm, last_vector));
 	}
+}
+
+/* An NMI handler that notes where it struck, and exits right before its IRET. */
+u64 nmi_count, nmi_rip[4];
+extern const char nmi_entry[], nmi_return[];
+asm(".pushsection .text\n"
+    "nmi_entry:\n\t"
+    "push %rax\n\t"
+    "push %rcx\n\t"
+    "mov nmi_count(%rip), %rcx\n\t"
+    "mov 16(%rsp), %rax\n\t"
+    "mov %rax, nmi_rip(,%rcx,8)\n\t"
+    "incq nmi_count(%rip)\n\t"
+    "pop %rcx\n\t"
+    "pop %rax\n\t"
+    "out %al, $0x81\n"
+    "nmi_return:\n\t"
+    "iretq\n"
+    ".popsection");
+
+static void guest_nmi_loop(void)
+{
+	asm volatile("mov %0, %%rsp\n"
+		     "1:\tout %%al, $0x80\n\tnop\n\tjmp 1b" : : "r"(STACK_TOP) : "memory");
+}
+
+static void set_gate_offset(struct ut_vm *vm, int vector, u64 offset)
+{
+	u16 *gate = ut_hva(vm, vm->idt + vector * 16);
+
+	gate[0] = offset;
+	gate[3] = offset >> 16;
+	gate[4] = offset >> 32;
+	gate[5] = offset >> 48;
+}
+
+static int next_port(struct ut_vcpu *vcpu)
+{
+	if (ut_next(vcpu, NULL) != UT_EXIT || vcpu->run->exit_reason != KVM_EXIT_IO)
+		ut_die("no port access but %s", ut_exit_name(vcpu->run->exit_reason));
+	return vcpu->run->io.port;
+}
+
+/*
+ * The IRET of an NMI handler has to wait for its stack. The next NMI waits until the
+ * IRET is done: it strikes where the first did, not at the IRET.
+ */
+TEST_F(again, return_from_nmi)
+{
+	struct ut_vm *vm = self->vm;
+	u64 *rip;
+
+	ut_restart(self->vcpu, guest_nmi_loop);
+	set_gate_offset(vm, UT_NMI_VECTOR, (u64)nmi_entry);
+	ASSERT_EQ(0x80, next_port(self->vcpu));
+	ut_must_ioctl(self->vcpu->fd, KVM_NMI, 0);
+	ASSERT_EQ(0x81, next_port(self->vcpu));
+	ut_must_ioctl(self->vcpu->fd, KVM_NMI, 0);
+	/* The page goes from the guest, and keeps what is in it. */
+	ASSERT_EQ(0, mprotect(self->stack, STACK_SIZE, PROT_NONE));
+	ASSERT_EQ(0, mprotect(self->stack, STACK_SIZE, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0x81, next_port(self->vcpu));
+	ASSERT_EQ(2, *ut_guest_var(vm, nmi_count));
+	rip = ut_guest_var(vm, nmi_rip[0]);
+	EXPECT_NE((u64)nmi_return, rip[1]);
+	EXPECT_EQ(rip[0], rip[1]);
+	ASSERT_EQ(0x80, next_port(self->vcpu));
+	ASSERT_EQ(2, *ut_guest_var(vm, nmi_count));
 }
 
 static void guest_wait_on_device(void)

@@ -403,7 +403,7 @@ TEST_F_TIMEOUT(bug, live_root_deleted, SLOW)
 	u64 *hva;
 	int i;
 
-	if (!ut_on_umbra() && !sd_shadowed())
+	if (!ut_on_umbra() && !ut_shadowed())
 		SKIP(return, "without its tables the guest's memory is not safe on KVM");
 	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
 	hva = ut_mmap(UT_PAGE_SIZE, UT_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1);

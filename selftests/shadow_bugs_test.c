@@ -219,7 +219,7 @@ static void host_writes(struct _test_data_bug *self, int level, bool flush)
 /* KVM keeps what it once translated until the guest itself writes. */
 static bool host_writes_unseen(void)
 {
-	return !ut_on_umbra() && sd_shadowed();
+	return !ut_on_umbra() && ut_shadowed();
 }
 
 TEST_F_TIMEOUT(bug, host_writes_leaf_and_guest_flushes, SLOW)
@@ -404,7 +404,7 @@ TEST_F_TIMEOUT(bug, write_protect_off, SLOW)
 
 	sd_map_window(vm, FRAME(0), 1, UT_PTE_U);
 	/* KVM's shadow of a page that the kernel wrote is the kernel's: SMAP lets it pass. */
-	if (!ut_on_umbra() && sd_shadowed())
+	if (!ut_on_umbra() && ut_shadowed())
 		smap = false;
 	/* What is not there is simply not turned on. */
 	sd_run(self->vcpu, guest_wp, smep ? SD_CR4_SMEP : 0, smap ? SD_CR4_SMAP : 0);

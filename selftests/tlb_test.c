@@ -226,11 +226,11 @@ static void guest_nxe(u64 lacking)
 
 TEST_F_TIMEOUT(tlb, efer_nxe, SLOW)
 {
-	if (!ut_on_umbra() && sd_shadowed())
+	if (!ut_on_umbra() && ut_shadowed())
 		SKIP(return, "KVM's shadows are the same for EFER.NXE 0 and 1");
 	sd_map_window(self->vm, FRAME(0), 1, UT_PTE_W | UT_PTE_NX);
 	/* QEMU's processor forgets that the page is present. */
-	sd_run(self->vcpu, guest_nxe, sd_shadowed() ? 0 : SD_PF(SD_ERR_P), 0);
+	sd_run(self->vcpu, guest_nxe, ut_shadowed() ? 0 : SD_PF(SD_ERR_P), 0);
 }
 
 static void guest_invpcid(u64 type, u64 pcid, u64 gva)

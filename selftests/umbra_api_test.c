@@ -26,7 +26,21 @@ static const struct {
 	{ UMBRA_MMU_MODE_VTLB, "vtlb" },
 };
 
-UT_BLOB(toucher, ".code16\n\tmovw %ax, 0x9000\n\tmovw %ax, 0xa000\n\thlt");
+/* Without paging a guest may run on second-level tables in any mode: turn it on first. */
+UT_BLOB(toucher,
+	".code32\n\t"
+	"movl $0x83, 0x2000\n\t"	/* 4 MiB, present, writable */
+	"movl $0x2000, %eax\n\t"
+	"movl %eax, %cr3\n\t"
+	"movl %cr4, %eax\n\t"
+	"orl $0x10, %eax\n\t"		/* PSE */
+	"movl %eax, %cr4\n\t"
+	"movl %cr0, %eax\n\t"
+	"orl $0x80000000, %eax\n\t"
+	"movl %eax, %cr0\n\t"
+	"movl %eax, 0x9000\n\t"
+	"movl %eax, 0xa000\n\t"
+	"hlt");
 
 FIXTURE(umbra)
 {
@@ -128,7 +142,7 @@ static u32 mode_of(int fd)
 	ut_add_slot(vm, 0, 0, UT_BLOB_MEM, 0);
 	memcpy(ut_hva(vm, UT_BLOB_GPA), toucher, UT_BLOB_LEN(toucher));
 	vcpu = ut_vcpu_new(vm, 0);
-	ut_set_mode(vcpu, UT_REAL, UT_BLOB_GPA);
+	ut_set_mode(vcpu, UT_PROT32, UT_BLOB_GPA);
 	if (ut_run(vcpu) || vcpu->run->exit_reason != KVM_EXIT_HLT)
 		ut_die("the guest ended with %s", ut_exit_name(vcpu->run->exit_reason));
 	vm_stats = ut_stats_fd(vm->fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Host requirements that the CPU, its firmware and an outer hypervisor decide:
- * extension, firmware lock, optional features.
+ * extension, firmware lock, features that guests need or gain from.
  *
  * Tells the three causes of "no extension" apart: not in the CPU, switched off by
  * the firmware, hidden by an outer hypervisor.
@@ -20,29 +20,51 @@
 #define MSR_FEATURE_CONTROL		0x3a
 #define FEATURE_CONTROL_LOCK		BIT_ULL(0)
 #define FEATURE_CONTROL_VMXON		BIT_ULL(2)
+/* In the upper half, what may be turned on. */
 #define MSR_VMX_PROCBASED_CTLS2		0x48b
+#define MSR_VMX_EPT_VPID_CAP		0x48c
 #define CPUID_SVM			0x8000000a
 
+/**
+ * struct feature - what one bit says about the CPU
+ * @name: of the finding
+ * @bit: in the register or the MSR
+ * @required: guests cannot run without
+ * @text: what it is
+ * @without: what follows from its absence
+ */
 struct feature {
 	const char *name;
 	unsigned int bit;
+	bool required;
 	const char *text;
 	const char *without;
 };
 
+#define NEWER_CPU	"use a newer CPU, or have the outer hypervisor offer it"
+
 static const struct feature svm_features[] = {
-	{ "npt", 0, "nested page tables", "none needed: guests run on shadow page tables" },
-	{ "nrip-save", 3, "next RIP saved on exit", "none needed: instructions are decoded" },
-	{ "flush-by-asid", 6, "flush by ASID", "none needed: whole flushes are slower" },
-	{ "decode-assists", 7, "decode assists", "none needed: instructions are fetched" },
-	{ "pause-filter", 10, "PAUSE filter", "none needed: spinning vCPUs waste time" },
-	{ "vgif", 16, "virtual GIF", "none needed" },
+	{ "npt", 0, false, "nested page tables (NPT)",
+	  "none needed: guests run on shadow page tables" },
+	{ "nrip-save", 3, false, "next RIP saved on exit",
+	  "none needed: instructions are decoded" },
+	{ "flush-by-asid", 6, false, "flush by ASID", "none needed: whole flushes are slower" },
+	{ "decode-assists", 7, false, "decode assists", "none needed: instructions are fetched" },
+	{ "pause-filter", 10, false, "PAUSE filter", "none needed: spinning vCPUs waste time" },
+	{ "vgif", 16, false, "virtual GIF", "none needed" },
 };
 
 static const struct feature vmx_features[] = {
-	{ "ept", 1, "extended page tables", "guests need them; no remedy on this CPU" },
-	{ "vpid", 5, "VPID", "none needed: entries flush the TLB" },
-	{ "unrestricted-guest", 7, "unrestricted guest", "real mode is emulated" },
+	{ "ept", 1, true, "extended page tables (EPT)", NEWER_CPU },
+	{ "unrestricted-guest", 7, true, "unrestricted guest, for guests without paging",
+	  NEWER_CPU },
+	{ "vpid", 5, false, "VPID", "none needed: entries flush the TLB" },
+};
+
+static const struct feature ept_features[] = {
+	{ "ept-1g", 17, false, "EPT entries of 1 GiB", "none needed: 2 MiB are the largest" },
+	{ "ept-ad", 21, false, "accessed and dirty bits in EPT",
+	  "none needed: faults tell which pages are used" },
 };
 
 static void remedy(struct finding *f, const char *text)
@@ -148,7 +170,7 @@ static void check_features(struct finding *f, const struct feature *list, unsign
 		bool has = known && bits & (1u << list[i].bit);
 
 		found(&f[i], list[i].name, feature_verdict(known, has), "%s", list[i].text);
-		f[i].required = false;
+		f[i].required = list[i].required;
 		if (known && !has)
 			remedy(&f[i], list[i].without);
 		else if (!known)
@@ -156,22 +178,37 @@ static void check_features(struct finding *f, const struct feature *list, unsign
 	}
 }
 
-static unsigned int check_optional(struct finding *f)
+/* A capability MSR that the CPU does not have says that it has none of the features. */
+static bool read_capability(u32 msr, u64 *value)
 {
-	u64 value = 0;
-	bool known;
+	int err = cpu_read_msr(0, msr, value);
 
+	if (err)
+		*value = 0;
+	return !err || err == -EIO;
+}
+
+static unsigned int check_vmx_features(struct finding *f)
+{
+	const unsigned int n = ARRAY_SIZE(vmx_features);
+	bool known;
+	u64 value;
+
+	known = read_capability(MSR_VMX_PROCBASED_CTLS2, &value);
+	check_features(f, vmx_features, n, value >> 32, known);
+	known = read_capability(MSR_VMX_EPT_VPID_CAP, &value);
+	check_features(f + n, ept_features, ARRAY_SIZE(ept_features), value, known);
+	return n + ARRAY_SIZE(ept_features);
+}
+
+static unsigned int check_extension_features(struct finding *f)
+{
 	if (cpu_has_svm()) {
 		check_features(f, svm_features, ARRAY_SIZE(svm_features), cpu_cpuid(CPUID_SVM).edx,
 			       true);
 		return ARRAY_SIZE(svm_features);
 	}
-	if (cpu_has_vmx()) {
-		known = !cpu_read_msr(0, MSR_VMX_PROCBASED_CTLS2, &value);
-		check_features(f, vmx_features, ARRAY_SIZE(vmx_features), value >> 32, known);
-		return ARRAY_SIZE(vmx_features);
-	}
-	return 0;
+	return cpu_has_vmx() ? check_vmx_features(f) : 0;
 }
 
 /**
@@ -185,5 +222,5 @@ unsigned int check_cpu(struct finding *f)
 	check_extension(&f[0]);
 	check_firmware(&f[1]);
 	check_outer(&f[2]);
-	return 3 + check_optional(&f[3]);
+	return 3 + check_extension_features(&f[3]);
 }

@@ -76,6 +76,7 @@ static int module_users(const char *module)
 	return users;
 }
 
+/* Of Intel's CR4.VMXE no program can ask: there EBUSY tells when a VM is made. */
 static bool svme_is_set(void)
 {
 	long cpu, cpus = sysconf(_SC_NPROCESSORS_CONF);

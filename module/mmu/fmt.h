@@ -3,7 +3,7 @@
  * One entry of a second-level table, whatever the processor's format.
  *
  * Every format file defines the same functions in the same order, under its
- * own prefix; here each becomes umbra_fmt_*() by a switch on the format, which
+ * own prefix; here each becomes umbra_fmt_*() by a look at the format, which
  * a processor predicts and which costs no indirect call. Formats know bits and
  * level counts; they never follow an entry.
  */
@@ -11,16 +11,15 @@
 #define UMBRA_MMU_FMT_H
 
 #include "mmu_env.h"
+#include "fmt_ept.h"
 #include "fmt_npt.h"
 
 #define UMBRA_FMT_MAX_LEVELS	5
 #define UMBRA_FMT_INDEX_BITS	9
 #define UMBRA_FMT_ENTRIES	512u
 
-/* A second format adds its line here; of an unknown one nothing is present. */
 #define UMBRA_FMT_CALL(fmt, fn, ...)				\
-	((fmt) == UMBRA_FMT_NPT ? npt_##fn(__VA_ARGS__) :	\
-	 0)
+	((fmt) == UMBRA_FMT_EPT ? ept_##fn(__VA_ARGS__) : npt_##fn(__VA_ARGS__))
 
 /* Levels of a whole table; the root is the highest. */
 static inline int umbra_fmt_levels(enum umbra_fmt_id fmt)
@@ -65,10 +64,14 @@ static inline hpa_t umbra_fmt_addr(enum umbra_fmt_id fmt, u64 e, int level)
 	return UMBRA_FMT_CALL(fmt, addr, e, level);
 }
 
-/* An executable leaf, accessed already; a writable one dirty already. */
-static inline u64 umbra_fmt_make_leaf(enum umbra_fmt_id fmt, hpa_t pa, int level, bool writable)
+/*
+ * An executable leaf, accessed already; a writable one dirty already. Memory of a
+ * device is not cached.
+ */
+static inline u64 umbra_fmt_make_leaf(enum umbra_fmt_id fmt, hpa_t pa, int level, bool writable,
+				      bool device)
 {
-	return UMBRA_FMT_CALL(fmt, make_leaf, pa, level, writable);
+	return UMBRA_FMT_CALL(fmt, make_leaf, pa, level, writable, device);
 }
 
 /* A link to a lower table, with all rights. */
@@ -82,6 +85,10 @@ static inline u64 umbra_fmt_wrprotect(enum umbra_fmt_id fmt, u64 e)
 	return UMBRA_FMT_CALL(fmt, wrprotect, e);
 }
 
+/*
+ * The leaf with the accessed bit reset; where the processor keeps no such bits the
+ * result is not present, and whoever puts it in place owes a flush.
+ */
 static inline u64 umbra_fmt_mkold(enum umbra_fmt_id fmt, u64 e)
 {
 	return UMBRA_FMT_CALL(fmt, mkold, e);

@@ -60,7 +60,8 @@ static inline hpa_t npt_addr(u64 e, int level)
 	return __sme_clr(e & NPT_ADDR);
 }
 
-static inline u64 npt_make_leaf(hpa_t pa, int level, bool writable)
+/* What the host's MTRRs say of device memory holds below nested tables too. */
+static inline u64 npt_make_leaf(hpa_t pa, int level, bool writable, bool device)
 {
 	return __sme_set(pa) | NPT_PRESENT | NPT_USER | NPT_ACCESSED |
 	       (writable ? NPT_WRITE | NPT_DIRTY : 0) | (level > 1 ? NPT_LARGE : 0);

@@ -21,6 +21,11 @@ static const struct umbra_mmu_ops *mode_ops(enum umbra_mmu_mode mode)
 	return NULL;
 }
 
+static bool on_unpaged(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->vm->mmu->unpaged && !(vcpu->cr0 & X86_CR0_PG);
+}
+
 int umbra_mmu_init(void)
 {
 	int r = umbra_spages_init();
@@ -43,6 +48,9 @@ void umbra_mmu_exit(void)
  * umbra_mmu_vm_create() - give a VM its MMU and empty tables
  * @vm: the VM; vm->mmu_mode is set. Sleeps.
  *
+ * Where the processor cannot run guests without paging on the mode's own tables,
+ * the VM gets second-level tables beside them.
+ *
  * Return: 0, -ENOMEM, or -EINVAL for an unknown mode.
  */
 int umbra_mmu_vm_create(struct umbra_vm *vm)
@@ -61,11 +69,20 @@ int umbra_mmu_vm_create(struct umbra_vm *vm)
 	vm->mmu->ops = ops;
 	if (umbra_traces_create(&vm->mmu->traces))
 		goto free_mmu;
+	if (umbra_caps.unpaged_nested && ops != &umbra_tdp_ops) {
+		vm->mmu->unpaged = &umbra_tdp_ops;
+		r = vm->mmu->unpaged->vm_create(vm);
+		if (r)
+			goto free_traces;
+	}
 	r = ops->vm_create(vm);
 	if (r)
-		goto free_traces;
+		goto free_unpaged;
 	return 0;
 
+free_unpaged:
+	if (vm->mmu->unpaged)
+		vm->mmu->unpaged->vm_destroy(vm);
 free_traces:
 	umbra_traces_destroy(&vm->mmu->traces);
 free_mmu:
@@ -87,6 +104,8 @@ void umbra_mmu_vm_destroy(struct umbra_vm *vm)
 		return;
 	umbra_mmu_vm_retire(vm);
 	vm->mmu->ops->vm_destroy(vm);
+	if (vm->mmu->unpaged)
+		vm->mmu->unpaged->vm_destroy(vm);
 	umbra_traces_destroy(&vm->mmu->traces);
 	kfree(vm->mmu);
 	vm->mmu = NULL;
@@ -119,6 +138,21 @@ void umbra_mmu_vcpu_destroy(struct umbra_vcpu *vcpu)
 	vcpu->mmu = NULL;
 }
 
+/* What is cached of second-level tables may have missed flushes since they were left. */
+static int load_unpaged(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_mmu *mmu = vcpu->vm->mmu;
+	int r;
+
+	r = mmu->unpaged->load(vcpu);
+	if (r)
+		return r;
+	umbra_vendor->flush_tlb(vcpu);
+	umbra_stat_inc(vcpu, flushes_local);
+	mmu->ops->unload(vcpu);
+	return 0;
+}
+
 /**
  * umbra_mmu_load() - point the processor at a valid root
  * @vcpu: vcpu->mutex held. Sleeps.
@@ -128,7 +162,7 @@ void umbra_mmu_vcpu_destroy(struct umbra_vcpu *vcpu)
 int umbra_mmu_load(struct umbra_vcpu *vcpu)
 {
 	int idx = srcu_read_lock(&vcpu->vm->srcu);
-	int r = vcpu->vm->mmu->ops->load(vcpu);
+	int r = on_unpaged(vcpu) ? load_unpaged(vcpu) : vcpu->vm->mmu->ops->load(vcpu);
 
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return r;
@@ -210,6 +244,14 @@ int umbra_fault_traces(struct umbra_fault *fault, struct umbra_tlb *tlb)
 	return UMBRA_MMU_RETRY;
 }
 
+/* A fault of the second level is served there, one by an address of the guest's in the mode's. */
+static const struct umbra_mmu_ops *fault_ops(const struct umbra_fault *fault)
+{
+	const struct umbra_mmu *mmu = fault->vcpu->vm->mmu;
+
+	return fault->walk || !mmu->unpaged ? mmu->ops : mmu->unpaged;
+}
+
 /* Install the mapping unless the host changed its mind: a verdict. */
 static int fault_map(struct umbra_fault *fault, unsigned long seq, bool *mapped)
 {
@@ -221,7 +263,7 @@ static int fault_map(struct umbra_fault *fault, unsigned long seq, bool *mapped)
 	umbra_tlb_lock(&tlb, vm);
 	*mapped = !fault_is_stale(mmu, fault, seq);
 	if (*mapped)
-		verdict = mmu->ops->map(fault, &tlb);
+		verdict = fault_ops(fault)->map(fault, &tlb);
 	umbra_tlb_unlock(&tlb);
 	return verdict;
 }
@@ -276,7 +318,7 @@ static int map_peeked(struct umbra_fault *fault, struct umbra_tlb *tlb)
 {
 	int ret = umbra_fault_peek(fault);
 
-	return ret == UMBRA_MMU_RETRY ? fault->vcpu->vm->mmu->ops->map(fault, tlb) : ret;
+	return ret == UMBRA_MMU_RETRY ? fault_ops(fault)->map(fault, tlb) : ret;
 }
 
 static int fault_locked(struct umbra_fault *fault,
@@ -316,7 +358,7 @@ static int fault_resolve(struct umbra_fault *fault, bool atomic)
 static int fault_serve(struct umbra_fault *fault, bool atomic)
 {
 	struct umbra_vcpu *vcpu = fault->vcpu;
-	const struct umbra_mmu_ops *ops = vcpu->vm->mmu->ops;
+	const struct umbra_mmu_ops *ops = fault_ops(fault);
 	int ret;
 
 	lockdep_assert_irqs_enabled();
@@ -603,50 +645,6 @@ void umbra_mmu_invalidate_end(struct umbra_vm *vm)
 	WARN_ON_ONCE(!mmu->inval_count);
 	mmu->inval_count--;
 	spin_unlock(&mmu->lock);
-}
-
-bool umbra_mmu_zap_range(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t start, gfn_t end,
-			 bool may_block)
-{
-	return vm->mmu->ops->zap(vm, slot, start, end, may_block);
-}
-
-bool umbra_mmu_age_range(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t start, gfn_t end,
-			 bool clear)
-{
-	return vm->mmu->ops->age(vm, slot, start, end, clear);
-}
-
-void umbra_mmu_zap_all(struct umbra_vm *vm)
-{
-	int i, idx = srcu_read_lock(&vm->srcu);
-	struct umbra_memslots *slots = umbra_slots(vm);
-	struct umbra_memslot *slot;
-
-	for (i = 0; (slot = umbra_slot_at(slots, i)); i++)
-		umbra_mmu_zap_range(vm, slot, slot->base_gfn, slot->base_gfn + slot->npages, true);
-	srcu_read_unlock(&vm->srcu, idx);
-}
-
-void umbra_mmu_zap_slot(struct umbra_vm *vm, struct umbra_memslot *slot)
-{
-	vm->mmu->ops->zap_slot(vm, slot);
-}
-
-void umbra_mmu_log_start(struct umbra_vm *vm, struct umbra_memslot *slot)
-{
-	vm->mmu->ops->log_start(vm, slot);
-}
-
-void umbra_mmu_log_stop(struct umbra_vm *vm, struct umbra_memslot *slot)
-{
-	vm->mmu->ops->log_stop(vm, slot);
-}
-
-void umbra_mmu_log_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u64 mask)
-{
-	if (mask)
-		vm->mmu->ops->log_protect(vm, slot, gfn, mask);
 }
 
 int umbra_mmu_slot_create(struct umbra_memslot *slot)

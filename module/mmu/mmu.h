@@ -150,7 +150,7 @@ void umbra_mmu_zap_all(struct umbra_vm *vm);
 /*
  * Host side, from the notifier and from memslot.c. [start, end) in gfns. TLBs are flushed on
  * return of a zap; the result says whether there was anything. Ageing flushes
- * nothing; the result says whether any page was accessed. Without @may_block
+ * no more than it must; the result says whether any page was accessed. Without @may_block
  * callable where sleeping is not. Interrupts on.
  */
 bool umbra_mmu_zap_range(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t start, gfn_t end,

@@ -86,6 +86,9 @@ struct umbra_peeked {
  * @vcpu_destroy: free it; sleeps
  * @load: point the processor at a root for the vCPU's registers; sleeps; SRCU
  *	read section held; 0 or -ENOMEM
+ * @unload: the vCPU goes on without paging, and the processor was pointed at
+ *	second-level tables: let go of the vCPU's roots until the next @load;
+ *	sleeps; SRCU read section held; NULL where those tables are the mode's own
  * @stocked: may @map be called without sleeping before?
  * @stock: make it so; sleeps; 0 or -ENOMEM
  * @fast: try to serve a page fault without a walk of the guest's tables, before
@@ -120,6 +123,7 @@ struct umbra_mmu_ops {
 	int (*vcpu_create)(struct umbra_vcpu *vcpu);
 	void (*vcpu_destroy)(struct umbra_vcpu *vcpu);
 	int (*load)(struct umbra_vcpu *vcpu);
+	void (*unload)(struct umbra_vcpu *vcpu);
 	bool (*stocked)(const struct umbra_vcpu *vcpu);
 	int (*stock)(struct umbra_vcpu *vcpu);
 	int (*fast)(struct umbra_fault *fault, struct umbra_tlb *tlb);
@@ -135,7 +139,10 @@ struct umbra_mmu_ops {
  * @vm: (c) the VM
  * @lock: all tables of the VM, and the fields marked (l); see locking.rst
  * @ops: (c) the mode's
- * @root: (c) top nested table, one for all vCPUs; NULL in other modes
+ * @unpaged: (c) those of second-level tables beside the mode's own, which vCPUs
+ *	without paging run on; NULL where the mode's serve them too
+ * @root: (c) top second-level table, one for all vCPUs; NULL without such
+ * @nr_tables: (l) second-level tables below it
  * @inval_seq: (l) counts finished invalidations by the host
  * @inval_count: (l) invalidations under way
  * @inval_start: (l) first host address of all of those under way
@@ -148,7 +155,9 @@ struct umbra_mmu {
 	struct umbra_vm *vm;
 	spinlock_t lock;	/* tables and (l) */
 	const struct umbra_mmu_ops *ops;
+	const struct umbra_mmu_ops *unpaged;
 	u64 *root;
+	unsigned long nr_tables;
 	unsigned long inval_seq;
 	unsigned long inval_count;
 	hva_t inval_start;
@@ -215,9 +224,24 @@ struct umbra_mmu_vcpu {
 	bool pieces_1g;
 };
 
+/*
+ * A trace came to @gfn, or the last in its 2 MiB went: as the operations of the same
+ * name, in all tables of the VM.
+ */
+void umbra_mmu_protect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, u8 kinds,
+		       struct umbra_tlb *tlb);
+void umbra_mmu_recover(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn,
+		       struct umbra_tlb *tlb);
+
 extern const struct umbra_mmu_ops umbra_tdp_ops;
 extern const struct umbra_mmu_ops umbra_shadow_ops;
 extern const struct umbra_mmu_ops umbra_vtlb_ops;
+
+/*
+ * Give up at most @nr second-level tables that have leaves: how many. Faults bring
+ * them back. Lock held.
+ */
+unsigned long umbra_tdp_shrink(struct umbra_vm *vm, unsigned long nr, struct umbra_tlb *tlb);
 
 /* Largest level that @slot's alignment and flags allow around @gfn. */
 int umbra_slot_level(const struct umbra_memslot *slot, gfn_t gfn);

@@ -549,6 +549,18 @@ static void work_unload(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb 
 	drop_roots(vcpu, tlb);
 }
 
+static void work_leave(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb *tlb)
+{
+	drop_roots(vcpu, tlb);
+	resync(vcpu, tlb);
+	vcpu->mmu->loaded = false;
+}
+
+static void shadow_unload(struct umbra_vcpu *vcpu)
+{
+	umbra_tables_locked(vcpu, 0, work_leave);
+}
+
 static void shadow_vcpu_destroy(struct umbra_vcpu *vcpu)
 {
 	int idx = srcu_read_lock(&vcpu->vm->srcu);
@@ -573,6 +585,7 @@ const struct umbra_mmu_ops umbra_shadow_ops = {
 	.vcpu_create = umbra_tables_vcpu_create,
 	.vcpu_destroy = shadow_vcpu_destroy,
 	.load = shadow_load,
+	.unload = shadow_unload,
 	.stocked = umbra_tables_stocked,
 	.stock = umbra_tables_stock,
 	.fast = shadow_fast,

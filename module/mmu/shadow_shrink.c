@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Memory of shadow tables under pressure: the host's reclaim asks, and the
- * tables used least recently go, of one VM after the other.
+ * tables used least recently go, of one VM after the other; then the VM's
+ * second-level tables, if it has such for guests without paging.
  */
 #include "mmu_env.h"
 #include "shadow.h"
@@ -48,6 +49,8 @@ static unsigned long shrink_vm(struct umbra_vm *vm, unsigned long nr)
 	done = umbra_sp_unkeep(vm, &tlb);
 	if (done < nr)
 		done += shadow_zap_oldest(vm, nr - done, &tlb);
+	if (done < nr && vm->mmu->unpaged)
+		done += umbra_tdp_shrink(vm, nr - done, &tlb);
 	umbra_tlb_flush(&tlb);
 	spin_unlock(&vm->mmu->lock);
 	umbra_tlb_end(&tlb);
@@ -62,7 +65,8 @@ static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_contr
 
 	spin_lock(&shadow_vms_lock);
 	list_for_each_entry(spages, &shadow_vms, on_vms)
-		nr += READ_ONCE(spages->nr) + READ_ONCE(spages->nr_pool);
+		nr += READ_ONCE(spages->nr) + READ_ONCE(spages->nr_pool) +
+		      READ_ONCE(vm_of(&spages->on_vms)->mmu->nr_tables);
 	spin_unlock(&shadow_vms_lock);
 	return nr ? nr : SHRINK_EMPTY;
 }

@@ -99,7 +99,7 @@ void umbra_use_root(struct umbra_vcpu *vcpu, const u64 *table)
 	hpa_t root = __pa(table);
 
 	/* 32 bits of CR3 cannot tell that memory is encrypted. */
-	umbra_vendor->set_root(vcpu, umbra_tables_long(vcpu) ? __sme_set(root) : root);
+	umbra_vendor->set_root(vcpu, umbra_tables_long(vcpu) ? __sme_set(root) : root, false);
 	umbra_vendor->flush_tlb(vcpu);
 	umbra_stat_inc(vcpu, flushes_local);
 	vcpu->mmu->loaded = true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Nested tables, gpa to hpa: map on a fault, drop, age, write-protect.
+ * Second-level tables, gpa to hpa: map on a fault, drop, age, write-protect. All
+ * that there is in nested mode; in the others, where the processor wants it, what
+ * guests without paging run on.
  *
  * One set of tables per VM, all under the MMU lock; the processor alone works
  * on them besides, setting accessed and dirty bits, hence the exchanges. No
@@ -12,6 +14,14 @@
 
 /* What a visitor does to the present entry where @it stands. */
 typedef void (*tdp_visit_t)(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg);
+
+/* One table more or less. */
+static void tdp_count(struct umbra_vm *vm, long n)
+{
+	WRITE_ONCE(vm->mmu->nr_tables, vm->mmu->nr_tables + n);
+	umbra_vm_stat_add(vm, monitor_bytes, n * (long)PAGE_SIZE);
+	umbra_vm_stat_peak(vm, monitor_bytes);
+}
 
 /* Hand the table @table of @level and all below it to @tlb. */
 static void tdp_unlink(enum umbra_fmt_id fmt, u64 *table, int level, struct umbra_tlb *tlb)
@@ -25,6 +35,7 @@ static void tdp_unlink(enum umbra_fmt_id fmt, u64 *table, int level, struct umbr
 			tdp_unlink(fmt, __va(umbra_fmt_addr(fmt, e, level)), level - 1, tlb);
 	}
 	umbra_tlb_table(tlb, table);
+	tdp_count(tlb->vm, -1);
 }
 
 /* Put @new in place of the entry, with all that hung below the old one. */
@@ -47,6 +58,7 @@ static void tdp_link_table(struct umbra_pt_iter *it, struct umbra_pt_cache *cach
 {
 	u64 *table = umbra_pt_cache_take(cache);
 
+	tdp_count(tlb->vm, 1);
 	tdp_replace(it, umbra_fmt_make_table(it->fmt, __pa(table)), tlb);
 }
 
@@ -91,7 +103,8 @@ static int tdp_map(struct umbra_fault *fault, struct umbra_tlb *tlb)
 			tdp_link_table(&it, &fault->vcpu->mmu->cache, tlb);
 		umbra_pt_down(&it, fault->gfn);
 	}
-	tdp_set_leaf(&it, umbra_fmt_make_leaf(it.fmt, pa, it.level, fault->writable), tlb);
+	tdp_set_leaf(&it, umbra_fmt_make_leaf(it.fmt, pa, it.level, fault->writable,
+					      fault->frame.device), tlb);
 	return UMBRA_MMU_RETRY;
 }
 
@@ -166,6 +179,8 @@ static void visit_age(struct umbra_pt_iter *it, struct umbra_tlb *tlb, void *arg
 		return;
 	while (!umbra_pt_try_replace(it, umbra_fmt_mkold(it->fmt, it->entry)))
 		;
+	if (!umbra_pt_present(it))
+		umbra_tlb_note(tlb);
 }
 
 static void tdp_zap_slot(struct umbra_vm *vm, struct umbra_memslot *slot)
@@ -282,10 +297,29 @@ static void tdp_recover(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t g
 			tdp_replace(&it, 0, tlb);
 }
 
+unsigned long umbra_tdp_shrink(struct umbra_vm *vm, unsigned long nr, struct umbra_tlb *tlb)
+{
+	struct umbra_pt_iter it;
+	unsigned long done = 0;
+
+	lockdep_assert_held(&vm->mmu->lock);
+	umbra_pt_begin(&it, umbra_caps.fmt, vm->mmu->root, 0, umbra_mmu_max_gfn(vm) + 1);
+	while (done < nr && umbra_pt_next(&it)) {
+		if (it.level != 2 || umbra_pt_leaf(&it))
+			continue;
+		tdp_replace(&it, 0, tlb);
+		done++;
+	}
+	return done;
+}
+
 static int tdp_vm_create(struct umbra_vm *vm)
 {
 	vm->mmu->root = umbra_pt_alloc();
-	return vm->mmu->root ? 0 : -ENOMEM;
+	if (!vm->mmu->root)
+		return -ENOMEM;
+	tdp_count(vm, 1);
+	return 0;
 }
 
 static void tdp_vm_destroy(struct umbra_vm *vm)
@@ -310,7 +344,7 @@ static void tdp_vcpu_destroy(struct umbra_vcpu *vcpu)
 /* All vCPUs share the VM's one root, which lives as long as the VM. */
 static int tdp_load(struct umbra_vcpu *vcpu)
 {
-	umbra_vendor->set_root(vcpu, __sme_set(__pa(vcpu->vm->mmu->root)));
+	umbra_vendor->set_root(vcpu, __sme_set(__pa(vcpu->vm->mmu->root)), true);
 	return 0;
 }
 

@@ -327,7 +327,15 @@ static void work_unload(struct umbra_vcpu *vcpu, gva_t unused, struct umbra_tlb 
 {
 	drop(vcpu, false, tlb);
 	drop_roots(vcpu, tlb);
+	vcpu->mmu->resync = false;
+	vcpu->mmu->loaded = false;
+	/* What the processor still holds goes at the next load, if there is one. */
 	tlb->pending = false;
+}
+
+static void vtlb_unload(struct umbra_vcpu *vcpu)
+{
+	umbra_tables_locked(vcpu, 0, work_unload);
 }
 
 static void vtlb_vcpu_destroy(struct umbra_vcpu *vcpu)
@@ -353,6 +361,7 @@ const struct umbra_mmu_ops umbra_vtlb_ops = {
 	.vcpu_create = umbra_tables_vcpu_create,
 	.vcpu_destroy = vtlb_vcpu_destroy,
 	.load = vtlb_load,
+	.unload = vtlb_unload,
 	.stocked = umbra_tables_stocked,
 	.stock = umbra_tables_stock,
 	.map = vtlb_map,

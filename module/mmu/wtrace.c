@@ -71,7 +71,7 @@ void umbra_trace_add(struct umbra_vm *vm, struct umbra_trace *trace, struct umbr
 	/* Before the owner reads the page: pairs with umbra_mmu_guest_write(). */
 	smp_mb();
 	if (trace->kinds & ~before)
-		vm->mmu->ops->protect(vm, slot, trace->gfn, trace->kinds, tlb);
+		umbra_mmu_protect(vm, slot, trace->gfn, trace->kinds, tlb);
 }
 
 void umbra_trace_change(struct umbra_vm *vm, struct umbra_trace *trace, u8 kinds,
@@ -85,7 +85,7 @@ void umbra_trace_change(struct umbra_vm *vm, struct umbra_trace *trace, u8 kinds
 	/* As in umbra_trace_add(). */
 	smp_mb();
 	if (slot && (kinds & ~before))
-		vm->mmu->ops->protect(vm, slot, trace->gfn, kinds, tlb);
+		umbra_mmu_protect(vm, slot, trace->gfn, kinds, tlb);
 }
 
 /* Mappings of a page that nobody watches any more are as they were before. */
@@ -111,7 +111,7 @@ void umbra_trace_remove(struct umbra_vm *vm, struct umbra_trace *trace, struct u
 	region = umbra_region(slot, trace->gfn);
 	WRITE_ONCE(region->traced, region->traced - 1);
 	if (!region->traced && umbra_slot_level(slot, trace->gfn) > 1)
-		vm->mmu->ops->recover(vm, slot, trace->gfn, tlb);
+		umbra_mmu_recover(vm, slot, trace->gfn, tlb);
 	else
 		unprotect(vm, slot, trace->gfn);
 }

@@ -74,6 +74,7 @@ int svm_probe(void)
 	umbra_caps = (struct umbra_host_caps) {
 		.nested = npt && boot_cpu_has(X86_FEATURE_NPT),
 		.nested_1g = boot_cpu_has(X86_FEATURE_GBPAGES),
+		.nested_ad = true,
 		.insn_len = boot_cpu_has(X86_FEATURE_NRIPS),
 		.insn_bytes = boot_cpu_has(X86_FEATURE_DECODEASSISTS),
 		.flush_by_asid = boot_cpu_has(X86_FEATURE_FLUSHBYASID),

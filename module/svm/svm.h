@@ -122,7 +122,7 @@ void svm_set_table(struct umbra_vcpu *vcpu, enum umbra_table which, const struct
 int svm_get_msr(struct umbra_vcpu *vcpu, u32 index, u64 *data);
 int svm_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data);
 int svm_cpl(struct umbra_vcpu *vcpu);
-void svm_set_root(struct umbra_vcpu *vcpu, hpa_t root);
+void svm_set_root(struct umbra_vcpu *vcpu, hpa_t root, bool nested);
 
 /* svm.c */
 void svm_load(struct umbra_vcpu *vcpu);

@@ -322,11 +322,11 @@ int svm_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data)
 }
 
 /* VMRUN with another CR3 flushes nothing by itself: tags know no CR3. */
-void svm_set_root(struct umbra_vcpu *vcpu, hpa_t root)
+void svm_set_root(struct umbra_vcpu *vcpu, hpa_t root, bool nested)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	if (svm->nested)
+	if (nested)
 		svm->vmcb->control.nested_cr3 = root;
 	else
 		svm->vmcb->save.cr3 = root;

@@ -56,7 +56,7 @@ static __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
 static _Noreturn void end_host(void)
 {
 	/* Whoever waits for the last byte of output has to get it. */
-	for (int i = 1; i <= 3; i++) {
+	for (int i = 0; i <= 3; i++) {
 		char port[] = "/dev/ttyS0";
 		int fd;
 
@@ -349,6 +349,7 @@ static void find_leaks(void)
 int main(void)
 {
 	int status, kmsg;
+	pid_t console;
 
 	umask(022);
 	mount_all();
@@ -357,6 +358,7 @@ int main(void)
 	kmsg = kmsg_open();
 	if (kmsg < 0)
 		give_up("cannot watch the kernel log");
+	console = kmsg_complete_console(open_port(0, false));
 	write_file("/proc/sys/kernel/printk", "8");
 	sethostname("lab", 3);
 	say("boot");
@@ -365,6 +367,8 @@ int main(void)
 
 	status = run_command(kmsg);
 
+	if (console)
+		waitpid(console, NULL, 0);
 	kill_rest();
 	unload_hypervisor();
 	find_leaks();

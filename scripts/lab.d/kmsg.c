@@ -16,6 +16,8 @@
 #include "lab.h"
 
 #define MAX_PATTERNS 64
+/* The console level at which all but debug messages are there. */
+#define VERBOSE 7
 
 static int kmsg_fd = -1;
 static char *first_report;
@@ -83,6 +85,55 @@ void kmsg_drain(void)
 		} else {
 			return;
 		}
+	}
+}
+
+/* What is at and above this level has not been on the console: /proc/sys/kernel/printk. */
+static int console_level(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/printk", "re");
+	int level = VERBOSE;
+
+	if (file && fscanf(file, "%d", &level) != 1)
+		level = VERBOSE;
+	if (file)
+		fclose(file);
+	return level;
+}
+
+pid_t kmsg_complete_console(int console)
+{
+	int level = console_level();
+	char record[8192];
+	pid_t pid;
+	int fd;
+
+	if (level >= VERBOSE)
+		return 0;
+	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	pid = fork();
+	if (pid)
+		return pid < 0 ? 0 : pid;
+	for (;;) {
+		ssize_t len = read(fd, record, sizeof(record) - 1);
+		unsigned long long usec;
+		unsigned int prio;
+		char *text;
+
+		if (len < 0 && errno == EPIPE)
+			continue;
+		if (len <= 0)
+			_exit(0);
+		record[len] = 0;
+		text = strchr(record, ';');
+		if (!text || sscanf(record, "%u,%*u,%llu", &prio, &usec) != 2 ||
+		    (int)(prio & 7) < level)
+			continue;
+		text++;
+		text[strcspn(text, "\n")] = 0;
+		dprintf(console, "[%5llu.%06llu] %s\n", usec / 1000000, usec % 1000000, text);
 	}
 }
 

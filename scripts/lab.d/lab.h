@@ -7,6 +7,7 @@
 #define UMBRA_LAB_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /**
  * kmsg_open() - start watching the kernel log from its oldest record
@@ -21,6 +22,16 @@ int kmsg_open(void);
  * Remembers the first such report.
  */
 void kmsg_drain(void);
+
+/**
+ * kmsg_complete_console() - write what a quiet boot has kept from the console
+ * @console: the serial port of the console
+ *
+ * A process of its own does it, while the command runs: the port is slow.
+ *
+ * Return: that process, which ends by itself, or 0 when nothing is missing.
+ */
+pid_t kmsg_complete_console(int console);
 
 /**
  * kmsg_report() - the first report of a sick host

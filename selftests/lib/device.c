@@ -3,6 +3,7 @@
  * The device under test, ioctl wrappers and the library's way to give up.
  * Knows nothing of VMs. Must not include the harness.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include "umbra_util.h"
 
 #define DEFAULT_DEVICE	"/dev/umbra"
+#define CPUID_1_ECX_VMX	BIT_ULL(5)
 #define HARNESS_SKIP	255	/* exit status that kselftest_harness.h counts as skipped */
 
 void ut_die(const char *fmt, ...)
@@ -38,6 +40,34 @@ const char *ut_device_path(void)
 bool ut_on_umbra(void)
 {
 	return strcmp(ut_device_path(), "/dev/kvm");
+}
+
+bool ut_on_vmx(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & CPUID_1_ECX_VMX;
+}
+
+/* A module parameter of type bool, as the kernel shows it. */
+static bool is_off(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	bool off = f && fgetc(f) == 'N';
+
+	if (f)
+		fclose(f);
+	return off;
+}
+
+bool ut_shadowed(void)
+{
+	const char *mode = getenv("UMBRA_MMU");
+
+	if (ut_on_umbra())
+		return mode && *mode && strcmp(mode, "nested");
+	return is_off("/sys/module/kvm_amd/parameters/npt") ||
+	       is_off("/sys/module/kvm_intel/parameters/ept");
 }
 
 int ut_open_device(void)

@@ -4,7 +4,6 @@
  * at the same time. Asserts nothing.
  */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,26 +26,6 @@ static const u8 user_code[] = {
 	[USER_WRITE] = 0x48, 0x89, 0x37,	/* mov %rsi, (%rdi) */
 	0xf4,
 };
-
-/* A module parameter of type bool, as the kernel shows it. */
-static bool is_off(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	bool off = f && fgetc(f) == 'N';
-
-	if (f)
-		fclose(f);
-	return off;
-}
-
-bool sd_shadowed(void)
-{
-	const char *mode = getenv("UMBRA_MMU");
-
-	if (!ut_on_umbra())
-		return is_off("/sys/module/kvm_amd/parameters/npt");
-	return mode && *mode && strcmp(mode, "nested");
-}
 
 u64 sd_gva(struct ut_vm *vm, const void *hva)
 {

@@ -42,8 +42,6 @@
 
 /* ---- test side ---- */
 
-/* Are this VM's guest tables translated by the hypervisor, not by the processor? */
-bool sd_shadowed(void);
 /* Handlers and user code for the accesses below; before any root is made. */
 void sd_setup(struct ut_vm *vm);
 /* A new top table with all that the library's has. */

@@ -103,6 +103,10 @@ struct ut_vm {
 const char *ut_device_path(void);
 /* False when $UMBRA_DEVICE is /dev/kvm: the reference the tests are proved on. */
 bool ut_on_umbra(void);
+/* Are guests run by VT-x, as opposed to AMD-V? */
+bool ut_on_vmx(void);
+/* Are guest tables translated by the hypervisor, not by the processor? */
+bool ut_shadowed(void);
 /*
  * Open the device read-write. Where $UMBRA_DEVICE is not set and there is no
  * device, the test counts as skipped.

@@ -9,9 +9,33 @@
 static u64 seed;
 
 struct unit_world unit;
+struct umbra_host_caps unit_caps;
 bool unit_five_levels;
 int unit_atomic;
 int unit_in_user;
+
+const struct umbra_host_caps unit_npt = {
+	.nested = true, .nested_1g = true, .nested_ad = true, .fmt = UMBRA_FMT_NPT,
+};
+
+const struct umbra_host_caps unit_ept = {
+	.nested = true, .nested_1g = true, .nested_ad = true, .fmt = UMBRA_FMT_EPT,
+};
+
+const struct umbra_host_caps unit_ept_no_ad = {
+	.nested = true, .nested_1g = true, .fmt = UMBRA_FMT_EPT,
+};
+
+const struct umbra_host_caps unit_ept_unpaged = {
+	.nested = true, .nested_1g = true, .nested_ad = true, .fmt = UMBRA_FMT_EPT,
+	.unpaged_nested = true,
+};
+
+/* No such processor exists, but nothing of the rule depends on the format. */
+const struct umbra_host_caps unit_npt_unpaged = {
+	.nested = true, .nested_1g = true, .nested_ad = true, .fmt = UMBRA_FMT_NPT,
+	.unpaged_nested = true,
+};
 
 static void unit_flush_tlb(struct umbra_vcpu *vcpu)
 {
@@ -75,9 +99,9 @@ int unit_setup_mode(enum umbra_mmu_mode mode, int nr_vcpus)
 	unit.alloc_left = -1;
 	unit.slots = calloc(1, sizeof(*unit.slots));
 	unit.vm.mmu_mode = mode;
-	umbra_caps = (struct umbra_host_caps){
-		.nested = true, .nested_1g = true, .fmt = UMBRA_FMT_NPT,
-	};
+	if (!unit_caps.nested)
+		unit_caps = unit_npt;
+	umbra_caps = unit_caps;
 	unit_seed(0x9e3779b97f4a7c15ULL);
 	unit_cpus_reset();
 	unit_atomic = 0;
@@ -121,6 +145,13 @@ int unit_serve(struct umbra_vcpu *vcpu)
 bool unit_can_run(const struct umbra_vcpu *vcpu)
 {
 	return !(vcpu->requests & BIT(UMBRA_REQ_NEW_ROOT));
+}
+
+bool unit_on_nested(const struct umbra_vcpu *vcpu)
+{
+	if (vcpu->vm->mmu_mode == UMBRA_MMU_NESTED)
+		return true;
+	return umbra_caps.unpaged_nested && !(vcpu->cr0 & X86_CR0_PG);
 }
 
 /* Table pages. */
@@ -210,11 +241,11 @@ void unregister_shrinker(struct shrinker *shrinker)
 	unit.shrinker = NULL;
 }
 
-u64 unit_cmpxchg(u64 *p, u64 old, u64 new)
+u64 unit_cmpxchg(u64 *p, u64 old, u64 new, bool nested)
 {
 	/* A processor may set accessed and dirty at any time: do so now and then. */
-	if ((*p & E_P) && unit_random() % 4 == 0)
-		*p |= *p & E_W ? E_A | E_D : E_A;
+	if (unit_random() % 4 == 0)
+		*p = unit_touched_entry(*p, nested);
 	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	return old;
 }

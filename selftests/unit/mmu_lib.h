@@ -58,6 +58,7 @@ struct umbra_trace;
  * @gbpages: CPUID offers 1 GiB pages
  * @absent: host address that cannot be read now, NULL none
  * @root: what set_root() was told last
+ * @root_nested: and of which kind it is
  * @tlb_flushes: local flushes asked of the vendor
  * @shrinker: the registered one
  */
@@ -90,11 +91,19 @@ struct unit_world {
 	bool gbpages;
 	const void *absent;
 	hpa_t root;
+	bool root_nested;
 	int tlb_flushes;
 	struct shrinker *shrinker;
 };
 
 extern struct unit_world unit;
+
+/* What the host has in the tests to come; a test that changes it changes it back. */
+extern struct umbra_host_caps unit_caps;
+/* Hosts by name, for unit_caps: NPT; EPT, with and without accessed and dirty bits. */
+extern const struct umbra_host_caps unit_npt, unit_ept, unit_ept_no_ad;
+/* EPT, where guests without paging run on it in all modes. */
+extern const struct umbra_host_caps unit_ept_unpaged, unit_npt_unpaged;
 
 /* cmocka group setup and teardown of one test: nested tables, one vCPU. */
 int unit_setup(void **state);
@@ -117,6 +126,8 @@ void unit_slots_free(void);
 int unit_serve(struct umbra_vcpu *vcpu);
 /* May @vcpu enter the guest as it is? */
 bool unit_can_run(const struct umbra_vcpu *vcpu);
+/* Does @vcpu run on second-level tables, by its mode and registers? */
+bool unit_on_nested(const struct umbra_vcpu *vcpu);
 
 /**
  * struct unit_kept - one translation that a processor keeps
@@ -134,7 +145,7 @@ struct unit_kept {
 void unit_cpus_touch(void);
 /* Is everything that processors may have kept still what the tables say? */
 bool unit_cpus_agree(void);
-/* Drop all that processor @i keeps. */
+/* Drop all that processor @i keeps of the kind of tables that it runs on. */
 void unit_cpu_flush(int i);
 /* A page fault at @page drops what processor @i has there. */
 void unit_cpu_forget(int i, u64 page);
@@ -144,9 +155,13 @@ u64 unit_cpu_kept(int i, u64 page, int *level);
 /* Number @n of what processor @i keeps, NULL after the last. */
 const struct unit_kept *unit_cpu_at(int i, int n);
 void unit_cpus_reset(void);
-void unit_cpu_set_root(struct umbra_vcpu *vcpu, hpa_t root);
+void unit_cpu_set_root(struct umbra_vcpu *vcpu, hpa_t root, bool nested);
 /* Is table page @page in some processor's reach? */
 bool unit_cpus_keep_table(const struct page *page);
+/* The bits E_* for entry @e of @level of a second-level table. */
+u64 unit_nested_entry(u64 e, int level);
+/* The processor sets accessed and dirty bits in an entry as it may at any time. */
+u64 unit_touched_entry(u64 e, bool nested);
 
 /* The first processor's walk: the entry for @gfn (0: none) and its level. */
 u64 unit_lookup(gfn_t gfn, int *level);

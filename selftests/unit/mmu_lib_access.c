@@ -65,7 +65,7 @@ static bool entry_allows(const struct try *t, u64 e)
 	bool ac = t->vcpu->rflags & X86_EFLAGS_AC;
 	unsigned int key = 0;
 
-	if (model.nested)
+	if (unit_on_nested(t->vcpu))
 		return !(t->access & UMBRA_ACC_WRITE) || (e & E_W);
 	while (guest_pkru[key] != unit.pkru)
 		key++;
@@ -114,7 +114,7 @@ static void carry_out(const struct try *t, gfn_t gfn)
 
 static int fault(const struct try *t, bool atomic, struct umbra_walk *w)
 {
-	if (!model.nested)
+	if (!unit_on_nested(t->vcpu))
 		return umbra_mmu_page_fault(t->vcpu, t->gva, t->access, atomic, w);
 	w->gpa = t->gva;
 	return umbra_mmu_fault(t->vcpu, t->gva, t->access, atomic);

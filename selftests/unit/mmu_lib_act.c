@@ -186,7 +186,7 @@ static void act_log(struct umbra_vcpu *unused)
 		return;
 	if (slot->dirty && !model_once_in(3)) {
 		model_note("slot %u: read the log", slot->id);
-		model.in_log = model.nested;
+		model.in_log = unit.vm.mmu->root;
 		unit_slot_get_log(slot);
 		model.in_log = false;
 		return;

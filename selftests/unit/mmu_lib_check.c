@@ -49,7 +49,7 @@ static void check_page(int i, const struct unit_kept *k, u64 offset)
 		MODEL_CHECK(!(kinds & UMBRA_TRACE_WRITE),
 			    "processor %d may write traced gfn %#llx", i, gfn);
 	}
-	if (model.nested) {
+	if (unit_on_nested(vcpu)) {
 		MODEL_CHECK(gfn == page, "processor %d: gfn %#llx leads to %#llx", i, page, gfn);
 		return;
 	}
@@ -111,9 +111,10 @@ void model_unlocked(void)
  * @parents: entries in reverse maps of tables
  * @rmaps: pages of heads
  * @kept: table pages to be used again
+ * @nested: second-level tables
  */
 struct census {
-	long sps, leaves, links, stale, gfns, chunks, mapped, parents, rmaps, kept;
+	long sps, leaves, links, stale, gfns, chunks, mapped, parents, rmaps, kept, nested;
 };
 
 static bool in_rmap(unsigned long head, const u64 *spte)
@@ -297,6 +298,30 @@ static void count_slots(struct census *c)
 	}
 }
 
+static long tables_below(const u64 *table, int level)
+{
+	long n = 1;
+	int i;
+
+	for (i = 0; level > 1 && i < 512; i++) {
+		u64 e = unit_nested_entry(table[i], level);
+
+		if ((e & E_P) && !(e & E_PS))
+			n += tables_below((const u64 *)(unsigned long)(e & E_ADDR), level - 1);
+	}
+	return n;
+}
+
+static void count_nested(struct census *c)
+{
+	const struct umbra_mmu *mmu = unit.vm.mmu;
+
+	if (mmu->root)
+		c->nested = tables_below(mmu->root, 4);
+	MODEL_CHECK(c->nested == mmu->nr_tables, "%ld second-level tables, %lu counted", c->nested,
+		    mmu->nr_tables);
+}
+
 void model_check_tables(void)
 {
 	struct umbra_spages *spages = &unit.vm.mmu->spages;
@@ -306,8 +331,13 @@ void model_check_tables(void)
 	int i;
 
 	count_slots(&c);
-	if (model.nested)
+	count_nested(&c);
+	if (model.nested) {
+		MODEL_CHECK(atomic64_read(&stats->monitor_bytes) == c.nested * (long)PAGE_SIZE,
+			    "%ld second-level tables, %lld bytes counted", c.nested,
+			    (long long)atomic64_read(&stats->monitor_bytes));
 		return;
+	}
 	if (unit.vm.mmu_mode == UMBRA_MMU_SHADOW) {
 		list_for_each_entry(sp, &spages->lru, lru)
 			count_sp(sp, &c);
@@ -329,7 +359,8 @@ void model_check_tables(void)
 	MODEL_CHECK(c.sps == atomic64_read(&stats->shadow_pages), "the gauge of tables is wrong");
 	count_kept(&c);
 	c.chunks *= sizeof(struct umbra_rmap_chunk);
-	c.chunks += (c.sps + c.kept) * (PAGE_SIZE + sizeof(*sp)) + c.rmaps * PAGE_SIZE +
+	c.chunks += c.nested * PAGE_SIZE + (c.sps + c.kept) * (PAGE_SIZE + sizeof(*sp)) +
+		    c.rmaps * PAGE_SIZE +
 		    c.gfns * UMBRA_FMT_ENTRIES * sizeof(u32);
 	MODEL_CHECK(c.chunks == atomic64_read(&stats->monitor_bytes),
 		    "%ld bytes in use, %lld counted", c.chunks,

@@ -159,14 +159,22 @@ bool model_set_mode(struct umbra_vcpu *vcpu, int mode)
 
 static void setup(u8 *mode)
 {
-	static const enum umbra_mmu_mode modes[] = {
-		UMBRA_MMU_SHADOW, UMBRA_MMU_VTLB, UMBRA_MMU_SHADOW, UMBRA_MMU_NESTED,
+	static const struct {
+		enum umbra_mmu_mode mode;
+		const struct umbra_host_caps *caps;
+	} hosts[MODEL_HOSTS] = {
+		{ UMBRA_MMU_SHADOW, &unit_npt }, { UMBRA_MMU_VTLB, &unit_npt },
+		{ UMBRA_MMU_SHADOW, &unit_ept_unpaged }, { UMBRA_MMU_NESTED, &unit_npt },
+		{ UMBRA_MMU_NESTED, &unit_ept }, { UMBRA_MMU_NESTED, &unit_ept_no_ad },
+		{ UMBRA_MMU_VTLB, &unit_ept_unpaged }, { UMBRA_MMU_SHADOW, &unit_npt_unpaged },
 	};
-	enum umbra_mmu_mode mmu = modes[model_pick(4)];
+	unsigned int host = model_pick(MODEL_HOSTS);
+	enum umbra_mmu_mode mmu = hosts[host].mode;
 
 	*mode = model_pick(MODEL_MODES);
 	guest_tlb_reset();
 	model = (struct model){ .nested = mmu == UMBRA_MMU_NESTED };
+	unit_caps = *hosts[host].caps;
 	if (unit_setup_mode(mmu, 1 + model_pick(UNIT_VCPUS)))
 		model_fail("setup");
 	host_reset();
@@ -232,7 +240,8 @@ void model_run(const u8 *data, size_t size, int steps)
 	setup(&mode);
 	for (i = 0; i < unit.vm.nr_vcpus; i++)
 		boot(&unit.vcpu[i], mode);
-	model_note("MMU mode %d, paging mode %d, %d vCPUs", unit.vm.mmu_mode, mode,
+	model_note("MMU mode %d%s, format %d, paging mode %d, %d vCPUs", unit.vm.mmu_mode,
+		   umbra_caps.unpaged_nested ? " for paged guests" : "", umbra_caps.fmt, mode,
 		   unit.vm.nr_vcpus);
 	unit.unlock_hook = model_unlocked;
 	for (i = 0; i < steps && at_byte < nr_bytes; i++) {

@@ -43,6 +43,12 @@ bool model_once_in(unsigned int n);
 #define FAR_GFN		0x610u
 gfn_t model_table(unsigned int i);
 
+/* Hosts, each with a mode of the MMU, by number. */
+enum {
+	HOST_SHADOW, HOST_VTLB, HOST_SHADOW_EPT, HOST_NESTED, HOST_NESTED_EPT, HOST_NESTED_NO_AD,
+	HOST_VTLB_EPT, HOST_SHADOW_NPT, MODEL_HOSTS
+};
+
 /* Paging modes, by number. */
 enum { MODE_OFF, MODE_2, MODE_2_PSE, MODE_PAE, MODE_4, MODE_5, MODEL_MODES };
 

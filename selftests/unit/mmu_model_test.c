@@ -35,25 +35,43 @@ static void run_mmu(unsigned int mmu)
 
 static void test_shadow(void **state)
 {
-	run_mmu(0);
-	run_mmu(2);
+	run_mmu(HOST_SHADOW);
+}
+
+/* Guests turn paging on and off, and change from one kind of tables to the other. */
+static void test_shadow_unpaged(void **state)
+{
+	run_mmu(HOST_SHADOW_EPT);
+	run_mmu(HOST_SHADOW_NPT);
 }
 
 static void test_vtlb(void **state)
 {
-	run_mmu(1);
+	run_mmu(HOST_VTLB);
+}
+
+static void test_vtlb_unpaged(void **state)
+{
+	run_mmu(HOST_VTLB_EPT);
 }
 
 static void test_nested(void **state)
 {
-	run_mmu(3);
+	run_mmu(HOST_NESTED);
+}
+
+static void test_nested_ept(void **state)
+{
+	run_mmu(HOST_NESTED_EPT);
+	run_mmu(HOST_NESTED_NO_AD);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nested), cmocka_unit_test(test_vtlb),
-		cmocka_unit_test(test_shadow),
+		cmocka_unit_test(test_nested), cmocka_unit_test(test_nested_ept),
+		cmocka_unit_test(test_vtlb), cmocka_unit_test(test_vtlb_unpaged),
+		cmocka_unit_test(test_shadow), cmocka_unit_test(test_shadow_unpaged),
 	};
 
 	if (argc > 1)

@@ -9,12 +9,12 @@
 #define FRAMES	64	/* leaves that a random tree gets */
 #define STEPS	4096
 
-static const enum umbra_fmt_id formats[] = { UMBRA_FMT_NPT };
+static const enum umbra_fmt_id formats[] = { UMBRA_FMT_NPT, UMBRA_FMT_EPT };
 
 static void check_leaf(enum umbra_fmt_id f, int level, bool writable)
 {
 	hpa_t pa = 0xfedc0000000ULL & ~(0x1000ULL * umbra_level_pages(level) - 1);
-	u64 e = umbra_fmt_make_leaf(f, pa, level, writable);
+	u64 e = umbra_fmt_make_leaf(f, pa, level, writable, false);
 
 	assert_true(umbra_fmt_present(f, e));
 	assert_true(umbra_fmt_leaf(f, e, level));
@@ -63,15 +63,41 @@ static void test_npt_bits(void **state)
 {
 	const enum umbra_fmt_id f = UMBRA_FMT_NPT;
 
-	assert_int_equal(umbra_fmt_make_leaf(f, 0x5000, 1, false), 0x5025);
-	assert_int_equal(umbra_fmt_make_leaf(f, 0x5000, 1, true), 0x5067);
-	assert_int_equal(umbra_fmt_make_leaf(f, 0x600000, 2, true), 0x6000e7);
-	assert_int_equal(umbra_fmt_make_leaf(f, 0x40000000, 3, false), 0x400000a5);
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x5000, 1, false, false), 0x5025);
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x5000, 1, true, false), 0x5067);
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x600000, 2, true, false), 0x6000e7);
+	/* Device memory has nothing of its own here. */
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x5000, 1, true, true), 0x5067);
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x40000000, 3, false, false),
+			 0x400000a5);
 	assert_int_equal(umbra_fmt_make_table(f, 0x7000), 0x7027);
 	assert_int_equal(umbra_fmt_levels(f), 4);
 	unit_five_levels = true;
 	assert_int_equal(umbra_fmt_levels(f), 5);
 	unit_five_levels = false;
+}
+
+/* EPT entries, bit by bit: write-back whatever the guest says, devices uncached. */
+static void test_ept_bits(void **state)
+{
+	const enum umbra_fmt_id f = UMBRA_FMT_EPT;
+	u64 e;
+
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x5000, 1, false, false), 0x5175);
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x5000, 1, true, false), 0x5377);
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x600000, 2, true, false), 0x6003f7);
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x40000000, 3, false, false), 0x400001f5);
+	assert_int_equal(umbra_fmt_make_leaf(f, 0x5000, 1, true, true), 0x5307);
+	assert_int_equal(umbra_fmt_make_table(f, 0x7000), 0x7107);
+	assert_int_equal(umbra_fmt_levels(f), 4);
+	unit_five_levels = true;
+	assert_int_equal(umbra_fmt_levels(f), 4);
+	unit_five_levels = false;
+	/* Without an accessed bit that comes back the mapping has to. */
+	e = umbra_fmt_make_leaf(f, 0x5000, 1, true, false);
+	assert_int_equal(umbra_fmt_mkold(f, e), 0x5277);
+	umbra_caps.nested_ad = false;
+	assert_false(umbra_fmt_present(f, umbra_fmt_mkold(f, e)));
 }
 
 static void test_levels(void **state)
@@ -102,7 +128,7 @@ static void grow(enum umbra_fmt_id f, u64 *root, gfn_t gfn, int leaf)
 	}
 	if (!umbra_fmt_present(f, table[(gfn >> (9 * (leaf - 1))) % 512]))
 		table[(gfn >> (9 * (leaf - 1))) % 512] =
-			umbra_fmt_make_leaf(f, 0x100000000ULL, leaf, true);
+			umbra_fmt_make_leaf(f, 0x140000000ULL, leaf, true, false);
 }
 
 /* Frames near each other and far away, at the ends of tables and of the root. */
@@ -277,9 +303,9 @@ static void test_try_replace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_entries), TEST(test_npt_bits), TEST(test_levels), TEST(test_walk),
-		TEST(test_cleared_entry), TEST(test_restart), TEST(test_restart_at_table),
-		TEST(test_try_replace),
+		TEST(test_entries), TEST(test_npt_bits), TEST(test_ept_bits), TEST(test_levels),
+		TEST(test_walk), TEST(test_cleared_entry), TEST(test_restart),
+		TEST(test_restart_at_table), TEST(test_try_replace),
 	};
 
 	return cmocka_run_group_tests_name("mmu_pt", tests, NULL, NULL);

@@ -258,11 +258,14 @@ static inline unsigned long find_next_bit(const unsigned long *map, unsigned lon
 	for ((bit) = find_next_bit(map, size, 0); (bit) < (size);		\
 	     (bit) = find_next_bit(map, size, (bit) + 1))
 
-/* Altered: a processor may set bits between the read of an entry and its exchange. */
-u64 unit_cmpxchg(u64 *p, u64 old, u64 new);
-#define cmpxchg(p, o, n)	unit_cmpxchg(p, o, n)
+/*
+ * Altered: a processor may set bits between the read of an entry and its exchange. Of
+ * these the first is for entries of second-level tables alone, the other for the rest.
+ */
+u64 unit_cmpxchg(u64 *p, u64 old, u64 new, bool nested);
+#define cmpxchg(p, o, n)	unit_cmpxchg(p, o, n, true)
 #define try_cmpxchg(p, o, n) \
-	({ u64 _was = unit_cmpxchg(p, *(o), n), _same = _was == *(o); *(o) = _was; _same; })
+	({ u64 _was = unit_cmpxchg(p, *(o), n, false), _same = _was == *(o); *(o) = _was; _same; })
 
 /* Altered: no memory encryption, addresses are their own physical ones. */
 #define __pa(v)			((u64)(unsigned long)(v))

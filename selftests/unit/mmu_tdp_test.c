@@ -2,9 +2,10 @@
 /*
  * Nested tables: sizes and rights of mappings, the protocol against the host's
  * invalidations, dropping, ageing, dirty logging; always against processors
- * that keep every translation until they are flushed.
+ * that keep every translation until they are flushed. Each case in every format.
  */
 #include "mmu_lib.h"
+#include "mmu/mmu_internal.h"
 
 #define HVA	0x7f0000000000UL
 #define GIB	(1UL << 18)	/* pages */
@@ -348,6 +349,59 @@ static void test_ageing(void **state)
 	assert_false(umbra_mmu_age_range(vm, slot, GIB + 7, GIB + 8, true));
 }
 
+/* Where no bit would tell of the next access, a page that was aged is not mapped. */
+static void test_ageing_drops(void **state)
+{
+	struct umbra_memslot *slot = unit_slot(0, 0, 0x1000, HVA, 0);
+
+	must_map(1, UMBRA_ACC_WRITE);
+	must_map(2, UMBRA_ACC_WRITE);
+	unit_cpus_touch();
+	assert_true(umbra_mmu_age_range(vm, slot, 1, 2, false));
+	assert_int_equal(level_of(1), 1);
+	assert_true(umbra_mmu_age_range(vm, slot, 1, 2, true));
+	assert_true(unit_cpus_agree());
+	assert_int_equal(level_of(1), umbra_caps.nested_ad ? 1 : 0);
+	assert_int_equal(level_of(2), 1);
+	assert_false(umbra_mmu_age_range(vm, slot, 1, 2, true));
+	must_map(1, UMBRA_ACC_READ);
+	assert_int_equal(umbra_mmu_age_range(vm, slot, 1, 2, true), !umbra_caps.nested_ad);
+}
+
+/* Reclaim takes tables with leaves, as many as it wants; faults bring them back. */
+static void test_shrink(void **state)
+{
+	struct umbra_memslot *slot = unit_slot(0, 0, 4 * GIB, HVA, 0);
+	unsigned long tables = vm->mmu->nr_tables;
+	struct umbra_tlb tlb;
+
+	assert_int_equal(tables, 1);
+	must_map(0, UMBRA_ACC_WRITE);
+	must_map(0x200, UMBRA_ACC_WRITE);
+	must_map(GIB, UMBRA_ACC_WRITE);
+	unit.host_level = 2;
+	must_map(0x400, UMBRA_ACC_WRITE);
+	tables = vm->mmu->nr_tables;
+	unit_cpus_touch();
+	umbra_tlb_lock(&tlb, vm);
+	assert_int_equal(umbra_tdp_shrink(vm, 2, &tlb), 2);
+	umbra_tlb_unlock(&tlb);
+	assert_true(unit_cpus_agree());
+	assert_int_equal(vm->mmu->nr_tables, tables - 2);
+	assert_int_equal(level_of(0), 0);
+	assert_int_equal(level_of(0x200), 0);
+	assert_int_equal(level_of(0x400), 2);
+	assert_int_equal(level_of(GIB), 1);
+	assert_int_equal(atomic64_read(&vm->stats.monitor_bytes), (tables - 2) * PAGE_SIZE);
+	umbra_tlb_lock(&tlb, vm);
+	assert_int_equal(umbra_tdp_shrink(vm, 100, &tlb), 1);
+	assert_int_equal(umbra_tdp_shrink(vm, 100, &tlb), 0);
+	umbra_tlb_unlock(&tlb);
+	unit.host_level = 1;
+	must_map(0, UMBRA_ACC_WRITE);
+	assert_mapped(slot, 0, 1);
+}
+
 static void start_logging(struct umbra_memslot *slot, unsigned long *bitmap)
 {
 	slot->flags |= KVM_MEM_LOG_DIRTY_PAGES;
@@ -513,6 +567,24 @@ static void test_context(void **state)
 	assert_int_equal(unit.tlb_flushes, 2);
 }
 
+static int group_npt(void **state)
+{
+	unit_caps = unit_npt;
+	return 0;
+}
+
+static int group_ept(void **state)
+{
+	unit_caps = unit_ept;
+	return 0;
+}
+
+static int group_ept_no_ad(void **state)
+{
+	unit_caps = unit_ept_no_ad;
+	return 0;
+}
+
 static int setup_five(void **state)
 {
 	unit_five_levels = true;
@@ -537,12 +609,20 @@ int main(void)
 		TEST(test_frame_errors), TEST(test_table_stock), TEST(test_invalidation),
 		TEST(test_nested_invalidations), TEST(test_zap), TEST(test_zap_frees_tables),
 		TEST(test_zap_in_turns), TEST(test_turns_in_empty_tables), TEST(test_resize),
-		TEST(test_ageing),
+		TEST(test_shrink), TEST(test_ageing), TEST(test_ageing_drops),
 		TEST(test_log_start), TEST(test_log_protect), TEST(test_log_protect_large),
 		TEST(test_log_stop), TEST(test_random), TEST(test_mutation), TEST(test_context),
+	};
+	const struct CMUnitTest five[] = {
 		TEST_FIVE(test_no_slot), TEST_FIVE(test_sizes), TEST_FIVE(test_zap),
 		TEST_FIVE(test_log_protect_large), TEST_FIVE(test_random),
 	};
+	int failed;
 
-	return cmocka_run_group_tests_name("mmu_tdp", tests, NULL, NULL);
+	failed = cmocka_run_group_tests_name("mmu_tdp (NPT)", tests, group_npt, NULL);
+	failed |= cmocka_run_group_tests_name("mmu_tdp (NPT)", five, group_npt, NULL);
+	failed |= cmocka_run_group_tests_name("mmu_tdp (EPT)", tests, group_ept, NULL);
+	failed |= cmocka_run_group_tests_name("mmu_tdp (EPT without accessed bits)", tests,
+					      group_ept_no_ad, NULL);
+	return failed;
 }

@@ -3,7 +3,8 @@
  * Traces of pages, in every MMU mode: what several owners of one page leave of
  * its mappings, who is told what and when, letting go, and traces over dirty
  * logs, read-only slots, and slots that come and go. Guests run without paging
- * here, so that linear and guest-physical addresses are the same.
+ * here, so that linear and guest-physical addresses are the same; also where they
+ * run on second-level tables for that reason alone.
  */
 #include "mmu_lib.h"
 #include "mmu/mmu_internal.h"
@@ -150,7 +151,7 @@ static int fault(gfn_t gfn, u32 access)
 	int ret;
 
 	assert_int_equal(unit_serve(vcpu), 0);
-	if (vm->mmu_mode == UMBRA_MMU_NESTED)
+	if (unit_on_nested(vcpu))
 		return umbra_mmu_fault(vcpu, gfn_to_gpa(gfn), access, false);
 	ret = umbra_mmu_page_fault(vcpu, gfn_to_gpa(gfn), access, false, &w);
 	assert_int_equal(w.gpa, gfn_to_gpa(gfn));
@@ -442,47 +443,40 @@ static void test_slots(void **state)
 	must_map(GFN + 0x400, UMBRA_ACC_WRITE, 1);
 }
 
-static int setup_nested(void **state)
+/* Each mode, and for guests without paging the same on second-level tables. */
+static const struct {
+	const char *name;
+	enum umbra_mmu_mode mode;
+	const struct umbra_host_caps *caps;
+} hosts[] = {
+	{ "mmu_trace (nested)", UMBRA_MMU_NESTED, &unit_npt },
+	{ "mmu_trace (nested, EPT)", UMBRA_MMU_NESTED, &unit_ept },
+	{ "mmu_trace (shadow)", UMBRA_MMU_SHADOW, &unit_npt },
+	{ "mmu_trace (shadow, EPT)", UMBRA_MMU_SHADOW, &unit_ept_unpaged },
+	{ "mmu_trace (vtlb)", UMBRA_MMU_VTLB, &unit_npt },
+	{ "mmu_trace (vtlb, EPT)", UMBRA_MMU_VTLB, &unit_ept_unpaged },
+};
+
+static int host;
+
+static int setup(void **state)
 {
-	return unit_setup_mode(UMBRA_MMU_NESTED, 1);
+	unit_caps = *hosts[host].caps;
+	return unit_setup_mode(hosts[host].mode, 1);
 }
 
-static int setup_shadow(void **state)
-{
-	return unit_setup_mode(UMBRA_MMU_SHADOW, 1);
-}
-
-static int setup_vtlb(void **state)
-{
-	return unit_setup_mode(UMBRA_MMU_VTLB, 1);
-}
-
-#define TEST(f, mode)	{ #f " (" #mode ")", f, setup_##mode, unit_teardown, NULL }
+#define TEST(f)		cmocka_unit_test_setup_teardown(f, setup, unit_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_write_trace, nested), TEST(test_write_trace, shadow),
-		TEST(test_write_trace, vtlb),
-		TEST(test_access_trace, nested), TEST(test_access_trace, shadow),
-		TEST(test_access_trace, vtlb),
-		TEST(test_union, nested), TEST(test_union, shadow),
-		TEST(test_union, vtlb),
-		TEST(test_large, nested), TEST(test_large, shadow),
-		TEST(test_large, vtlb),
-		TEST(test_callbacks, nested), TEST(test_callbacks, shadow),
-		TEST(test_callbacks, vtlb),
-		TEST(test_callback_removes, nested), TEST(test_callback_removes, shadow),
-		TEST(test_callback_removes, vtlb),
-		TEST(test_yield, nested), TEST(test_yield, shadow),
-		TEST(test_yield, vtlb),
-		TEST(test_dirty_log, nested), TEST(test_dirty_log, shadow),
-		TEST(test_dirty_log, vtlb),
-		TEST(test_read_only, nested), TEST(test_read_only, shadow),
-		TEST(test_read_only, vtlb),
-		TEST(test_slots, nested), TEST(test_slots, shadow),
-		TEST(test_slots, vtlb),
+		TEST(test_write_trace), TEST(test_access_trace), TEST(test_union),
+		TEST(test_large), TEST(test_callbacks), TEST(test_callback_removes),
+		TEST(test_yield), TEST(test_dirty_log), TEST(test_read_only), TEST(test_slots),
 	};
+	int failed = 0;
 
-	return cmocka_run_group_tests_name("mmu_trace", tests, NULL, NULL);
+	for (host = 0; host < ARRAY_SIZE(hosts); host++)
+		failed |= cmocka_run_group_tests_name(hosts[host].name, tests, NULL, NULL);
+	return failed;
 }

@@ -12,7 +12,7 @@ expect "a host that runs guests says so" 0 out '^guests can run here$' \
 	out '^yes +cpu-extension ' out '^yes +module ' out '^yes +device-node ' \
 	out '^yes +permission ' out '^yes +api-version +API version 12' out '^yes +vm ' \
 	out '^yes +other-hypervisor ' out 'firmware' out 'outer-hypervisor' \
-	out '^(yes|no) +npt +.optional. '
+	out '^(yes|no|unknown) +(npt|vpid) +.optional. '
 
 bad=$(grep -vE '^(yes|no|unknown) +[a-z-]+ .|^guests can run here$' "$work/out")
 if [ -z "$bad" ]; then
