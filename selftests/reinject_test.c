@@ -173,23 +173,24 @@ TEST_F(again, external)
 	}
 }
 
+/* A place in the assembler code of this file. */
+#define LABEL(name)	extern char name[]
+
 /* An NMI handler that notes where it struck, and exits right before its IRET. */
 u64 nmi_count, nmi_rip[4];
-extern const char nmi_entry[], nmi_return[];
-asm(".pushsection .text\n"
-    "nmi_entry:\n\t"
-    "push %rax\n\t"
-    "push %rcx\n\t"
-    "mov nmi_count(%rip), %rcx\n\t"
-    "mov 16(%rsp), %rax\n\t"
-    "mov %rax, nmi_rip(,%rcx,8)\n\t"
-    "incq nmi_count(%rip)\n\t"
-    "pop %rcx\n\t"
-    "pop %rax\n\t"
-    "out %al, $0x81\n"
-    "nmi_return:\n\t"
-    "iretq\n"
-    ".popsection");
+LABEL(nmi_entry);
+LABEL(nmi_return);
+asm(".text\n"
+	"nmi_entry:	push %rax\n"
+	"		push %rcx\n"
+	"		mov nmi_count(%rip), %rcx\n"
+	"		mov 16(%rsp), %rax\n"
+	"		mov %rax, nmi_rip(,%rcx,8)\n"
+	"		incq nmi_count(%rip)\n"
+	"		pop %rcx\n"
+	"		pop %rax\n"
+	"		out %al, $0x81\n"
+	"nmi_return:	iretq\n");
 
 static void guest_nmi_loop(void)
 {
