@@ -29,10 +29,8 @@ enum umbra_vcpu_mode {
 	UMBRA_IN_GUEST,
 };
 
-/* Set @req on @vcpu; any context. Does not kick. */
+/* Set @req on @vcpu; any context. Does not kick. Its thread takes it back, in run.c. */
 void umbra_request(struct umbra_vcpu *vcpu, enum umbra_request req);
-/* Test and clear; only by the vCPU thread. */
-bool umbra_check_request(struct umbra_vcpu *vcpu, enum umbra_request req);
 /* Make @vcpu leave guest mode soon; any context but NMI. */
 void umbra_kick(struct umbra_vcpu *vcpu);
 /*

@@ -8,6 +8,7 @@
  * without sleeping. The outer one serves what may sleep. No preempt notifiers
  * are needed: a vCPU that is scheduled out has always left the inner loop.
  */
+#include <linux/bitops.h>
 #include <linux/jiffies.h>
 #include <linux/kvm.h>
 #include <linux/percpu.h>
@@ -34,16 +35,27 @@ static DEFINE_PER_CPU(unsigned long, rcu_told);		/* jiffy of the last note */
 static const unsigned long atomic_requests =
 	BIT(UMBRA_REQ_FLUSH_TLB) | BIT(UMBRA_REQ_EVENT) | BIT(UMBRA_REQ_UNBLOCK);
 
-/* Requests that are served with preemption off, right before the entry. */
-static noinline void serve_atomic_requests(struct umbra_vcpu *vcpu)
+/* Test and clear. */
+static bool take_request(struct umbra_vcpu *vcpu, enum umbra_request req)
 {
-	if (umbra_check_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
+	if (!test_bit(req, &vcpu->requests))
+		return false;
+	clear_bit(req, &vcpu->requests);
+	/* What the requester wrote before the bit is seen after it. */
+	smp_mb__after_atomic();
+	return true;
+}
+
+/* Requests that are served with preemption off, right before the entry. */
+static void serve_atomic_requests(struct umbra_vcpu *vcpu)
+{
+	if (take_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
 		umbra_stat_inc(vcpu, flushes_remote);
 		umbra_vendor->flush_tlb(vcpu);
 	}
-	if (umbra_check_request(vcpu, UMBRA_REQ_EVENT))
+	if (take_request(vcpu, UMBRA_REQ_EVENT))
 		vcpu->ev.look = true;
-	umbra_check_request(vcpu, UMBRA_REQ_UNBLOCK);
+	take_request(vcpu, UMBRA_REQ_UNBLOCK);
 }
 
 /* Where not, nothing waits, no window is open, and what went in the last time has arrived. */
@@ -197,11 +209,11 @@ static int serve_requests(struct umbra_vcpu *vcpu)
 {
 	int r = 0;
 
-	if (umbra_check_request(vcpu, UMBRA_REQ_MSR_FILTER))
+	if (take_request(vcpu, UMBRA_REQ_MSR_FILTER))
 		umbra_vendor->sync_msr_map(vcpu);
-	if (umbra_check_request(vcpu, UMBRA_REQ_CLOCK))
+	if (take_request(vcpu, UMBRA_REQ_CLOCK))
 		umbra_vendor->sync_tsc(vcpu);
-	if (umbra_check_request(vcpu, UMBRA_REQ_NEW_ROOT))
+	if (take_request(vcpu, UMBRA_REQ_NEW_ROOT))
 		r = umbra_mmu_load(vcpu);
 	/* Without a root the guest must not run: ask again the next time. */
 	if (r)

@@ -196,7 +196,8 @@ noinstr void svm_enter(struct umbra_vcpu *vcpu)
 		svm_load_dr(vcpu);
 	svm_clgi();
 	/* Zen 1 keeps the last quotient where a division by 0 can find it. */
-	amd_clear_divider();
+	if (static_cpu_has_bug(X86_BUG_DIV0))
+		amd_clear_divider();
 	instrumentation_end();
 
 	umbra_guest_enter_irqoff();
