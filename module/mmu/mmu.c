@@ -275,8 +275,8 @@ bool umbra_mmu_peek_host(struct umbra_mmu *mmu, hva_t hva, bool write, struct um
 	lockdep_assert_held(&mmu->lock);
 	if (!umbra_frame_peek(mmu->vm, hva, write, frame))
 		return false;
-	if (frame->level == 2)
-		mmu->peeked[(hva >> PMD_SHIFT) % ARRAY_SIZE(mmu->peeked)] = (struct umbra_peeked){
+	if (frame->level == 2 && !frame->device)
+		*umbra_mmu_peeked(mmu, hva) = (struct umbra_peeked){
 			.base = base,
 			.seq = mmu->inval_seq,
 			.pfn = frame->pfn - ((hva - base) >> PAGE_SHIFT),

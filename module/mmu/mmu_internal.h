@@ -258,6 +258,12 @@ int umbra_fault_traces(struct umbra_fault *fault, struct umbra_tlb *tlb);
 int umbra_fault_find(struct umbra_fault *fault);
 /* The same, and set level and write right. */
 int umbra_fault_peek(struct umbra_fault *fault);
+/* Where the huge page at @hva is remembered. */
+static inline struct umbra_peeked *umbra_mmu_peeked(struct umbra_mmu *mmu, hva_t hva)
+{
+	return &mmu->peeked[(hva >> PMD_SHIFT) % ARRAY_SIZE(mmu->peeked)];
+}
+
 /* As umbra_frame_peek(), to remember huge pages; lock held, no invalidation under way. */
 bool umbra_mmu_peek_host(struct umbra_mmu *mmu, hva_t hva, bool write, struct umbra_frame *frame);
 
@@ -269,7 +275,7 @@ bool umbra_mmu_peek_host(struct umbra_mmu *mmu, hva_t hva, bool write, struct um
 static inline bool umbra_mmu_peek(struct umbra_mmu *mmu, hva_t hva, bool write,
 				  struct umbra_frame *frame)
 {
-	const struct umbra_peeked *seen = &mmu->peeked[(hva >> PMD_SHIFT) % ARRAY_SIZE(mmu->peeked)];
+	const struct umbra_peeked *seen = umbra_mmu_peeked(mmu, hva);
 
 	if (seen->base != (hva & PMD_MASK) || seen->seq != mmu->inval_seq ||
 	    (write && !seen->writable))
@@ -278,6 +284,7 @@ static inline bool umbra_mmu_peek(struct umbra_mmu *mmu, hva_t hva, bool write,
 	frame->writable = seen->writable;
 	frame->level = 2;
 	frame->page = NULL;
+	frame->device = false;
 	return true;
 }
 

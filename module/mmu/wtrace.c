@@ -28,7 +28,8 @@ static struct hlist_head *bucket_of(struct umbra_vm *vm, gfn_t gfn)
 }
 
 /* Traces of the page alone, not those of its slot. */
-static __always_inline u8 page_kinds(struct umbra_vm *vm, const struct umbra_memslot *slot, gfn_t gfn)
+static __always_inline u8 page_kinds(struct umbra_vm *vm, const struct umbra_memslot *slot,
+				     gfn_t gfn)
 {
 	struct umbra_trace *trace;
 	u8 kinds = 0;

@@ -245,8 +245,8 @@ static void count_kept(struct census *c)
 		list_for_each_entry(sp, &spages->pool[i], lru) {
 			c->kept++;
 			c->gfns += !!sp->gfns;
-			MODEL_CHECK(!sp->nr && !sp->parents && !sp->pins &&
-				    find_next_bit(sp->used, UMBRA_FMT_ENTRIES, 0) == UMBRA_FMT_ENTRIES,
+			k = find_next_bit(sp->used, UMBRA_FMT_ENTRIES, 0);
+			MODEL_CHECK(k == UMBRA_FMT_ENTRIES && !sp->nr && !sp->parents && !sp->pins,
 				    "a table that is kept is not empty");
 			for (k = 0; k < UMBRA_FMT_ENTRIES; k++)
 				MODEL_CHECK(!sp->spt[k], "a table that is kept has an entry");

@@ -352,6 +352,30 @@ static void test_sync_at_link(void **state)
 	map(0x1000, UMBRA_ACC_READ, DATA + 7);
 }
 
+/* As fork() leaves its tables: what may not be written any more can still be read. */
+static void test_sync_narrows(void **state)
+{
+	paging_build4();
+	put(2, 1, to(0, E_PS | ALL));
+	put(3, 2, to(DATA + 2, ALL));
+	map(0x1000, UMBRA_ACC_WRITE, DATA + 1);
+	map(0x2000, UMBRA_ACC_WRITE, DATA + 2);
+	map(0x203000, UMBRA_ACC_WRITE, 3);
+	assert_true(find(3, 1)->stale);
+	put(3, 1, to(DATA + 1, (ALL & ~E_W) | E_A | E_D));
+	put(3, 2, to(DATA + 2, ALL & ~E_D));
+	unit_cpus_touch();
+	umbra_mmu_new_cr3(vcpu);
+	assert_true(unit_cpus_agree());
+	assert_true(leaf(0x1000) & E_P);
+	assert_false(leaf(0x1000) & E_W);
+	assert_int_equal(gfn_at(0x1000), DATA + 1);
+	/* The dirty bit is to be set anew. */
+	assert_true(leaf(0x2000) & E_P);
+	assert_false(leaf(0x2000) & E_W);
+	assert_int_equal(fault(0x1000, UMBRA_ACC_WRITE), UMBRA_MMU_INJECT);
+}
+
 /* A table that is written and written is let go of, until the guest flushes. */
 static void test_flood(void **state)
 {
@@ -545,7 +569,8 @@ int main(void)
 		TEST(test_pae), TEST(test_5_levels), TEST(test_large), TEST(test_1g),
 		TEST(test_no_wp), TEST(test_dirty), TEST(test_dirty_large), TEST(test_rom),
 		TEST(test_unsync), TEST(test_refused), TEST(test_sync_at_link),
-		TEST(test_flood), TEST(test_bound), TEST(test_live_root), TEST(test_self_map),
+		TEST(test_sync_narrows), TEST(test_flood), TEST(test_bound), TEST(test_live_root),
+		TEST(test_self_map),
 		TEST(test_keys), TEST(test_notifier),
 	};
 
