@@ -284,6 +284,11 @@ bool umbra_frame_peek(struct umbra_vm *vm, hva_t hva, bool write, struct umbra_f
 	return found && (frame->writable || !write);
 }
 
+bool umbra_client_thread(const struct umbra_vm *vm)
+{
+	return current->mm == vm->mm;
+}
+
 static void frame_from_page(struct umbra_vm *vm, hva_t hva, struct page *page, bool writable,
 			    struct umbra_frame *frame)
 {

@@ -65,6 +65,8 @@ int umbra_host_level(struct umbra_vm *vm, hva_t hva);
  * fault it in, copy it, or note that it is written. Does not sleep.
  */
 bool umbra_frame_peek(struct umbra_vm *vm, hva_t hva, bool write, struct umbra_frame *frame);
+/* Does the client's own thread run this, in the address space that guest memory is part of? */
+bool umbra_client_thread(const struct umbra_vm *vm);
 /* Drop the reference; the mapping made from it lives by MMU notifiers. */
 void umbra_frame_release(struct umbra_frame *frame, bool accessed, bool dirtied);
 

@@ -197,7 +197,8 @@ void umbra_rmap_unprotect(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t
 	u64 *spte, old;
 
 	lockdep_assert_held(&vm->mmu->lock);
-	if (!region->rmap || vm->mmu->inval_count)
+	/* Reclaim comes from any thread, and the host's tables are the client's to read. */
+	if (!region->rmap || vm->mmu->inval_count || !umbra_client_thread(vm))
 		return;
 	umbra_rmap_begin(&it, region->rmap[gfn % UMBRA_REGION_PAGES]);
 	while ((spte = umbra_rmap_next(&it))) {

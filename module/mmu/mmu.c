@@ -67,6 +67,8 @@ int umbra_mmu_vm_create(struct umbra_vm *vm)
 	INIT_LIST_HEAD(&vm->mmu->spages.on_vms);
 	vm->mmu->vm = vm;
 	vm->mmu->ops = ops;
+	/* What is remembered has the number of its time: nothing has 0. */
+	vm->mmu->inval_seq = 1;
 	if (umbra_traces_create(&vm->mmu->traces))
 		goto free_mmu;
 	if (umbra_caps.unpaged_nested && ops != &umbra_tdp_ops) {

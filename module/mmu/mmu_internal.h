@@ -143,7 +143,7 @@ struct umbra_mmu_ops {
  *	without paging run on; NULL where the mode's serve them too
  * @root: (c) top second-level table, one for all vCPUs; NULL without such
  * @nr_tables: (l) second-level tables below it
- * @inval_seq: (l) counts finished invalidations by the host
+ * @inval_seq: (l) counts finished invalidations by the host, from 1
  * @inval_count: (l) invalidations under way
  * @inval_start: (l) first host address of all of those under way
  * @inval_end: (l) end of them

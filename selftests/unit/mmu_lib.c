@@ -368,6 +368,11 @@ int umbra_frame_get(struct umbra_vm *vm, struct umbra_memslot *slot, gfn_t gfn, 
 	return 0;
 }
 
+bool umbra_client_thread(const struct umbra_vm *vm)
+{
+	return !unit.foreign;
+}
+
 bool umbra_frame_peek(struct umbra_vm *vm, hva_t hva, bool write, struct umbra_frame *frame)
 {
 	return unit.peek && unit.peek(hva, write, frame);

@@ -36,6 +36,7 @@ struct umbra_trace;
  * @slots: its slots, as the module sees them
  * @host_level: what the host maps guest memory with
  * @host_readonly: the host gives no write right
+ * @foreign: another thread than the client's runs
  * @frame_error: umbra_frame_get() returns this
  * @frame: when set, asked instead of all of these
  * @peek: answer of umbra_frame_peek(); NULL: never at hand
@@ -68,6 +69,7 @@ struct unit_world {
 	struct umbra_memslots *slots;
 	int host_level;
 	bool host_readonly;
+	bool foreign;
 	int frame_error;
 	int (*frame)(struct umbra_memslot *slot, gfn_t gfn, bool write, bool atomic,
 		     struct umbra_frame *frame);

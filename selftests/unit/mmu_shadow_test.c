@@ -376,6 +376,40 @@ static void test_sync_narrows(void **state)
 	assert_int_equal(fault(0x1000, UMBRA_ACC_WRITE), UMBRA_MMU_INJECT);
 }
 
+static bool peek_writable(hva_t hva, bool write, struct umbra_frame *frame)
+{
+	*frame = (struct umbra_frame){ .pfn = hva >> PAGE_SHIFT, .writable = true, .level = 1 };
+	return true;
+}
+
+static bool peek_shared(hva_t hva, bool write, struct umbra_frame *frame)
+{
+	*frame = (struct umbra_frame){ .pfn = hva >> PAGE_SHIFT, .level = 1 };
+	return !write;
+}
+
+/* The kernel's map of a page that was a table: written at once, where the host allows it. */
+static void test_end_unprotects(void **state)
+{
+	int i;
+
+	paging_build4();
+	put(2, 1, to(0, E_PS | ALL));
+	for (i = 0; i < 3; i++) {
+		unit.peek = peek_writable;
+		map(0, UMBRA_ACC_READ, DATA);
+		map(0x203000, UMBRA_ACC_READ, 3);
+		assert_false(leaf(0x203000) & E_W);
+		unit.peek = i ? peek_writable : peek_shared;
+		unit.foreign = i == 1;
+		vcpu->rip += 0x10;
+		assert_true(umbra_mmu_unshadow(vcpu, 3 << 12));
+		unit.foreign = false;
+		assert_int_equal(!!(leaf(0x203000) & E_W), i == 2);
+	}
+	unit.peek = NULL;
+}
+
 /* A table that is written and written is let go of, until the guest flushes. */
 static void test_flood(void **state)
 {
@@ -569,9 +603,9 @@ int main(void)
 		TEST(test_pae), TEST(test_5_levels), TEST(test_large), TEST(test_1g),
 		TEST(test_no_wp), TEST(test_dirty), TEST(test_dirty_large), TEST(test_rom),
 		TEST(test_unsync), TEST(test_refused), TEST(test_sync_at_link),
-		TEST(test_sync_narrows), TEST(test_flood), TEST(test_bound), TEST(test_live_root),
-		TEST(test_self_map),
-		TEST(test_keys), TEST(test_notifier),
+		TEST(test_sync_narrows), TEST(test_end_unprotects), TEST(test_flood),
+		TEST(test_bound), TEST(test_live_root), TEST(test_self_map), TEST(test_keys),
+		TEST(test_notifier),
 	};
 
 	return cmocka_run_group_tests_name("mmu_shadow", tests, NULL, NULL);

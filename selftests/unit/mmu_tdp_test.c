@@ -66,6 +66,15 @@ static void test_sizes(void **state)
 	assert_mapped(slot, 0x777, 2);
 }
 
+/* Nothing is remembered of the host before anything was seen, not even at address 0. */
+static void test_memory_at_0(void **state)
+{
+	unit_slot(0, 0x200, 0x200, 0, 0);
+	unit.frame_error = -EFAULT;
+	assert_int_equal(fault(0x200, UMBRA_ACC_READ), -EFAULT);
+	assert_int_equal(fault(0x210, UMBRA_ACC_EXEC), -EFAULT);
+}
+
 /* A large page must lie wholly in the slot, and gpa and hva must be congruent. */
 static void test_alignment(void **state)
 {
@@ -605,7 +614,8 @@ static int teardown_five(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_no_slot), TEST(test_sizes), TEST(test_alignment), TEST(test_rights),
+		TEST(test_no_slot), TEST(test_memory_at_0), TEST(test_sizes), TEST(test_alignment),
+		TEST(test_rights),
 		TEST(test_frame_errors), TEST(test_table_stock), TEST(test_invalidation),
 		TEST(test_nested_invalidations), TEST(test_zap), TEST(test_zap_frees_tables),
 		TEST(test_zap_in_turns), TEST(test_turns_in_empty_tables), TEST(test_resize),
