@@ -87,13 +87,12 @@ static void vmx_msrs_out(struct vmx_vcpu *vmx)
 	}
 }
 
-/* The guest may have written KERNEL_GS_BASE; the others only with an exit. */
+/* KERNEL_GS_BASE is apart: the host's GS selector goes with it. */
 static void vmx_msrs_in(struct vmx_vcpu *vmx)
 {
 	unsigned int i;
 
-	rdmsrl(MSR_KERNEL_GS_BASE, vmx->msr[VMX_MSR_KERNEL_GS_BASE]);
-	for (i = 0; i < VMX_NR_SYSCALL_MSRS; i++)
+	for (i = VMX_MSR_KERNEL_GS_BASE + 1; i < VMX_NR_SYSCALL_MSRS; i++)
 		if (vmx->host.msr[i] != vmx->msr[i])
 			wrmsrl(vmx_syscall_msrs[i], vmx->host.msr[i]);
 }
@@ -121,7 +120,24 @@ void vmx_host_out(struct umbra_vcpu *vcpu, bool moved)
 		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
 }
 
-/* Selectors of 32-bit programs. Loading FS or GS loads the base too: before the bases. */
+/*
+ * The guest may have written KERNEL_GS_BASE without an exit, and loading GS for
+ * user space writes it as well: read before, write behind.
+ */
+static void vmx_gs_in(struct vmx_vcpu *vmx)
+{
+	u64 base = vmx->host.msr[VMX_MSR_KERNEL_GS_BASE];
+	u64 guest;
+
+	rdmsrl(MSR_KERNEL_GS_BASE, guest);
+	vmx->msr[VMX_MSR_KERNEL_GS_BASE] = guest;
+	if (vmx->host.gs)
+		load_gs_index(vmx->host.gs);
+	if (vmx->host.gs || guest != base)
+		wrmsrl(MSR_KERNEL_GS_BASE, base);
+}
+
+/* Selectors of 32-bit programs. Loading FS loads its base too: before the base. */
 static void vmx_selectors_in(struct vmx_vcpu *vmx)
 {
 	if (vmx->host.ds | vmx->host.es) {
@@ -132,8 +148,6 @@ static void vmx_selectors_in(struct vmx_vcpu *vmx)
 		loadsegment(fs, vmx->host.fs);
 		x86_fsbase_write_cpu(vmx->host.fs_base);
 	}
-	if (vmx->host.gs)
-		load_gs_index(vmx->host.gs);
 }
 
 void vmx_host_in(struct umbra_vcpu *vcpu)
@@ -146,6 +160,7 @@ void vmx_host_in(struct umbra_vcpu *vcpu)
 		asm volatile("lldt %w0" :: "r" (GDT_ENTRY_LDT * 8));
 	umbra_host_tss_shortened();
 	vmx_selectors_in(vmx);
+	vmx_gs_in(vmx);
 	vmx_msrs_in(vmx);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
 		wrmsrl(MSR_TSC_AUX, vmx->host.tsc_aux);
