@@ -30,6 +30,7 @@
 #include <asm/cpufeature.h>
 #include <asm/desc.h>
 #include <asm/nospec-branch.h>
+#include <asm/reboot.h>
 #include <asm/tlbflush.h>
 
 /*
@@ -134,6 +135,20 @@ static inline void umbra_set_vmxe(bool on)
 		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
 #endif
 }
+
+/*
+ * Where the kernel leaves it to hypervisors to turn their extension off when it
+ * crashes or is reset, it takes one callback, for NMI context, and warns of a second.
+ */
+#if !defined(UMBRA_CLOSED) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 192) && \
+	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0) || \
+	 LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0))
+#define umbra_register_emergency(callback)	cpu_emergency_register_virt_callback(callback)
+#define umbra_unregister_emergency(callback)	cpu_emergency_unregister_virt_callback(callback)
+#else
+#define umbra_register_emergency(callback)	((void)(callback))
+#define umbra_unregister_emergency(callback)	((void)(callback))
+#endif
 
 /* A VM exit left the task register with a limit that ends before the I/O bitmap. */
 static inline void umbra_host_tss_shortened(void)

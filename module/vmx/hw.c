@@ -92,6 +92,18 @@ int vmx_probe(void)
 	return 0;
 }
 
+static void vmx_free_regions(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct vmx_cpu *vc = per_cpu_ptr(&umbra_vmx_cpu, cpu);
+
+		free_page((unsigned long)vc->vmxon);
+		vc->vmxon = NULL;
+	}
+}
+
 int vmx_setup(void)
 {
 	int cpu;
@@ -102,24 +114,19 @@ int vmx_setup(void)
 		INIT_LIST_HEAD(&vc->active);
 		vc->vmxon = (void *)get_zeroed_page(GFP_KERNEL);
 		if (!vc->vmxon) {
-			vmx_teardown();
+			vmx_free_regions();
 			return -ENOMEM;
 		}
 		*(u32 *)vc->vmxon = vmx_ctls.revision;
 	}
+	vmx_crash_init();
 	return 0;
 }
 
 void vmx_teardown(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct vmx_cpu *vc = per_cpu_ptr(&umbra_vmx_cpu, cpu);
-
-		free_page((unsigned long)vc->vmxon);
-		vc->vmxon = NULL;
-	}
+	vmx_crash_exit();
+	vmx_free_regions();
 }
 
 /* This CPU's firmware may have treated it unlike the one that was probed. */

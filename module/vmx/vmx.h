@@ -252,6 +252,11 @@ void vmx_teardown(void);
 int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
 
+/* crash.c */
+/* Have VMX turned off should the machine crash. */
+void vmx_crash_init(void);
+void vmx_crash_exit(void);
+
 /* active.c */
 /* Make the VMCS current here; preemption off, VMX on. True when it came from elsewhere. */
 bool vmx_make_current(struct vmx_vcpu *vmx);
