@@ -7,6 +7,7 @@
  */
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
@@ -75,6 +76,27 @@ static void vmx_write_host(struct vmx_vcpu *vmx)
 	vmx_copy_msr(HOST_IA32_EFER, MSR_EFER);
 }
 
+/*
+ * Does this thread use its LDT? An exit leaves none. Another thread's first
+ * modify_ldt() gives it one by an interrupt, before which the GDT's entry is an old
+ * one of somebody else: LDTR tells, and no exit clears it before it is looked at.
+ */
+static void vmx_ldt_seen(struct vmx_vcpu *vmx)
+{
+	u16 ldtr;
+
+	store_ldt(ldtr);
+	if (ldtr)
+		vmx->host.ldtr = ldtr;
+}
+
+/* The entry of the GDT is this thread's: modify_ldt() renews it and takes no LDT away. */
+static void vmx_ldt_in(const struct vmx_vcpu *vmx)
+{
+	if (unlikely(vmx->host.ldtr))
+		asm volatile("1: lldt %0\n2:\n" _ASM_EXTABLE(1b, 2b) :: "m" (vmx->host.ldtr));
+}
+
 /* Only user space makes use of these, and system calls, which cannot happen before put(). */
 static void vmx_msrs_out(struct vmx_vcpu *vmx)
 {
@@ -107,17 +129,25 @@ void vmx_host_out(struct umbra_vcpu *vcpu, bool moved)
 	savesegment(es, vmx->host.es);
 	savesegment(fs, vmx->host.fs);
 	savesegment(gs, vmx->host.gs);
+	vmx->host.ldtr = 0;
+	vmx_ldt_seen(vmx);
 	vmx->host.fs_base = x86_fsbase_read_cpu();
 	vmx_write(HOST_FS_BASE, vmx->host.fs_base);
 	/* No other mm can be loaded here before put(). */
 	vmx_write(HOST_CR3, __read_cr3());
-	rdmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	vmx_msrs_out(vmx);
 	if (!boot_cpu_has(X86_FEATURE_RDTSCP))
 		return;
 	rdmsrl(MSR_TSC_AUX, vmx->host.tsc_aux);
 	if (vmx->host.tsc_aux != vcpu->msrs.tsc_aux)
 		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
+}
+
+void vmx_host_entry(struct vmx_vcpu *vmx)
+{
+	if (unlikely(umbra_host_has_ldt()))
+		vmx_ldt_seen(vmx);
+	rdmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 }
 
 /*
@@ -156,8 +186,7 @@ void vmx_host_in(struct umbra_vcpu *vcpu)
 
 	/* An exit leaves limits of 64 KiB, and no LDT; user space must not reach behind the GDT. */
 	native_load_gdt(&vmx->host.gdt);
-	if (unlikely(umbra_host_has_ldt()))
-		asm volatile("lldt %w0" :: "r" (GDT_ENTRY_LDT * 8));
+	vmx_ldt_in(vmx);
 	umbra_host_tss_shortened();
 	vmx_selectors_in(vmx);
 	vmx_gs_in(vmx);

@@ -245,6 +245,7 @@ void vmx_enter(struct umbra_vcpu *vcpu)
 	bool dr = umbra_effective_dr(vcpu, 7) & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK);
 
 	vmx_prepare_tlb(vmx);
+	vmx_host_entry(vmx);
 	vmx_state_in(vcpu);
 	/* Last, so that little of the host's comes back into the cache. */
 	if (vmx_flush_l1d)

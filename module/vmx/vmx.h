@@ -159,7 +159,7 @@ struct vmx_vcpu {
 		u64 pat;
 		unsigned long dr[4];
 		struct desc_ptr gdt;
-		u16 ds, es, fs, gs;
+		u16 ds, es, fs, gs, ldtr;
 	} host;
 };
 
@@ -308,6 +308,8 @@ void vmx_write_dirty(struct umbra_vcpu *vcpu);
 /* switch.c: the host's state that the processor does not switch by itself */
 void vmx_host_out(struct umbra_vcpu *vcpu, bool moved);
 void vmx_host_in(struct umbra_vcpu *vcpu);
+/* Before each entry, interrupts off: what interrupts may have changed since load(). */
+void vmx_host_entry(struct vmx_vcpu *vmx);
 
 /* vmx.c */
 void vmx_load(struct umbra_vcpu *vcpu);
