@@ -125,6 +125,16 @@ static inline bool umbra_can_set_vmxe(void)
 #endif
 }
 
+/* With FRED, `int $2` is no NMI: its handler is entered in another way. */
+static inline bool umbra_host_has_fred(void)
+{
+#ifdef X86_FEATURE_FRED
+	return boot_cpu_has(X86_FEATURE_FRED);
+#else
+	return false;
+#endif
+}
+
 /* Interrupts off. */
 static inline void umbra_set_vmxe(bool on)
 {

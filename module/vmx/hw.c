@@ -61,6 +61,10 @@ static int vmx_check_cpu(void)
 		pr_err("this build cannot turn VT-x on: the kernel keeps CR4.VMXE to KVM (CLOSED=1)\n");
 		return -EOPNOTSUPP;
 	}
+	if (umbra_host_has_fred()) {
+		pr_err("the kernel uses FRED, under which Umbra cannot pass on NMIs: boot with fred=off\n");
+		return -EOPNOTSUPP;
+	}
 	return 0;
 }
 

@@ -139,25 +139,39 @@ static void vmx_restore_dr(struct vmx_vcpu *vmx)
  */
 static __always_inline bool vmx_switch(struct vmx_vcpu *vmx, u64 *gpr, u64 cr2)
 {
-	bool refused;
-
-	umbra_guest_enter_irqoff();
 	if (vmx->spec.swap || vmx->spec.rewrite) {
 		vmx->spec.host = __rdmsr(MSR_IA32_SPEC_CTRL);
 		if (vmx->spec.swap && vmx->spec.host != vmx->spec.guest)
 			native_wrmsrl(MSR_IA32_SPEC_CTRL, vmx->spec.guest);
 	}
 	native_write_cr2(cr2);
-	refused = vmx_enter_guest(vmx, gpr, vmx->launched);
-	umbra_guest_exit_irqoff();
-	return refused;
+	return vmx_enter_guest(vmx, gpr, vmx->launched);
+}
+
+/*
+ * An NMI that ended the guest is the host's, and its handler has not run. No other
+ * NMI comes before its IRET, and no code that may fault or be traced before it.
+ */
+static __always_inline void vmx_serve_nmi(struct vmx_vcpu *vmx)
+{
+	vmx->exit_reason = vmx_read(VM_EXIT_REASON);
+	if ((u16)vmx->exit_reason != EXIT_REASON_EXCEPTION_NMI)
+		return;
+	vmx->exit_intr_info = vmx_read(VM_EXIT_INTR_INFO);
+	if ((vmx->exit_intr_info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
+		asm volatile("int $2");
 }
 
 static noinstr bool vmx_world_switch(struct vmx_vcpu *vmx, u64 *gpr, u64 *cr2)
 {
-	bool refused = vmx_switch(vmx, gpr, *cr2);
+	bool refused;
 
+	umbra_guest_enter_irqoff();
+	refused = vmx_switch(vmx, gpr, *cr2);
 	*cr2 = native_read_cr2();
+	if (likely(!refused))
+		vmx_serve_nmi(vmx);
+	umbra_guest_exit_irqoff();
 	return refused;
 }
 
@@ -220,23 +234,17 @@ static void vmx_state_out(struct umbra_vcpu *vcpu)
 	vmx_events_out(vcpu);
 }
 
-/*
- * The exit kept the host's own handlers from running: run them, now that the
- * host's state is back. NMIs are blocked until the handler's IRET.
- */
-static void vmx_serve_host(struct vmx_vcpu *vmx)
+/* A machine check too is the host's. */
+static void vmx_serve_mce(const struct vmx_vcpu *vmx)
 {
 	u16 reason = vmx->exit_reason;
+	u32 info = vmx->exit_intr_info;
 
-	if (reason == EXIT_REASON_EXCEPTION_NMI) {
-		vmx->exit_intr_info = vmx_read(VM_EXIT_INTR_INFO);
-		if ((vmx->exit_intr_info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
-			asm volatile("int $2");
-		else if ((vmx->exit_intr_info & INTR_INFO_VECTOR_MASK) == MC_VECTOR)
-			asm volatile("int $18");
-	} else if (reason == EXIT_REASON_MCE_DURING_VMENTRY) {
+	if (reason == EXIT_REASON_MCE_DURING_VMENTRY ||
+	    (reason == EXIT_REASON_EXCEPTION_NMI &&
+	     (info & INTR_INFO_INTR_TYPE_MASK) != INTR_TYPE_NMI_INTR &&
+	     (info & INTR_INFO_VECTOR_MASK) == MC_VECTOR))
 		asm volatile("int $18");
-	}
 }
 
 void vmx_enter(struct umbra_vcpu *vcpu)
@@ -261,10 +269,9 @@ void vmx_enter(struct umbra_vcpu *vcpu)
 	if (unlikely(vmx->host.debugctl))
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	if (likely(!vmx->failed)) {
-		vmx->exit_reason = vmx_read(VM_EXIT_REASON);
 		/* A launch that was refused half-way has to be a launch again. */
 		vmx->launched |= !vmx_refused(vmx);
-		vmx_serve_host(vmx);
+		vmx_serve_mce(vmx);
 	} else {
 		vmx->exit_reason = vmx_read(VM_INSTRUCTION_ERROR);
 	}
