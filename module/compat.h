@@ -29,7 +29,10 @@
 #include <linux/vtime.h>
 #include <asm/cpufeature.h>
 #include <asm/desc.h>
+#include <asm/mce.h>
 #include <asm/nospec-branch.h>
+#include <asm/processor-flags.h>
+#include <asm/ptrace.h>
 #include <asm/reboot.h>
 #include <asm/tlbflush.h>
 
@@ -150,15 +153,29 @@ static inline void umbra_set_vmxe(bool on)
  * Where the kernel leaves it to hypervisors to turn their extension off when it
  * crashes or is reset, it takes one callback, for NMI context, and warns of a second.
  */
-#if !defined(UMBRA_CLOSED) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 192) && \
-	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0) || \
-	 LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0))
+#if !defined(UMBRA_CLOSED) && \
+	(KERNEL_VERSION(6, 6, 0) <= LINUX_VERSION_CODE || \
+	 (KERNEL_VERSION(6, 1, 192) <= LINUX_VERSION_CODE && \
+	  KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE))
 #define umbra_register_emergency(callback)	cpu_emergency_register_virt_callback(callback)
 #define umbra_unregister_emergency(callback)	cpu_emergency_unregister_virt_callback(callback)
 #else
 #define umbra_register_emergency(callback)	((void)(callback))
 #define umbra_unregister_emergency(callback)	((void)(callback))
 #endif
+
+/*
+ * An exit for a machine check kept the host's handler from running. By INT 18 it
+ * would blame the kernel and panic; the guest counts as user space.
+ */
+static inline void umbra_machine_check(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&regs);
+#endif
+}
 
 /* A VM exit left the task register with a limit that ends before the I/O bitmap. */
 static inline void umbra_host_tss_shortened(void)

@@ -244,7 +244,7 @@ static void vmx_serve_mce(const struct vmx_vcpu *vmx)
 	    (reason == EXIT_REASON_EXCEPTION_NMI &&
 	     (info & INTR_INFO_INTR_TYPE_MASK) != INTR_TYPE_NMI_INTR &&
 	     (info & INTR_INFO_VECTOR_MASK) == MC_VECTOR))
-		asm volatile("int $18");
+		umbra_machine_check();
 }
 
 void vmx_enter(struct umbra_vcpu *vcpu)
