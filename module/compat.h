@@ -31,6 +31,7 @@
 #include <asm/desc.h>
 #include <asm/mce.h>
 #include <asm/nospec-branch.h>
+#include <asm/perf_event.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
 #include <asm/reboot.h>
@@ -135,6 +136,14 @@ static inline bool umbra_host_has_fred(void)
 	return boot_cpu_has(X86_FEATURE_FRED);
 #else
 	return false;
+#endif
+}
+
+/* Some processors cannot trace (Intel PT) in VMX operation: perf has to know. */
+static inline void umbra_trace_vmx(bool on)
+{
+#if !defined(UMBRA_CLOSED) && defined(CONFIG_CPU_SUP_INTEL)
+	intel_pt_handle_vmx(on);
 #endif
 }
 

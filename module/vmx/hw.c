@@ -162,7 +162,9 @@ int vmx_cpu_enable(void)
 	if ((__read_cr4() & X86_CR4_VMXE) || !vmx_unlock())
 		return -EBUSY;
 	umbra_set_vmxe(true);
+	umbra_trace_vmx(true);
 	if (!vmx_vmxon(__pa(vc->vmxon))) {
+		umbra_trace_vmx(false);
 		umbra_set_vmxe(false);
 		return -EBUSY;
 	}
@@ -184,5 +186,6 @@ void vmx_cpu_disable(void)
 	vmx_deactivate_all(vc);
 	vc->enabled = false;
 	vmx_vmxoff();
+	umbra_trace_vmx(false);
 	umbra_set_vmxe(false);
 }

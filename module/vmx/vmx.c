@@ -21,14 +21,17 @@
  */
 static void vmx_new_vpid(struct vmx_vcpu *vmx, struct vmx_cpu *vc)
 {
+	/* Without tags every entry and exit drops what bears none. */
+	if (!(vmx_ctls.cpu2 & SECONDARY_EXEC_ENABLE_VPID)) {
+		vmx->vpid_generation = vc->vpid_generation;
+		return;
+	}
 	if (vc->next_vpid >= umbra_caps.asids) {
 		vc->vpid_generation++;
 		vc->next_vpid = 1;
 		vmx_invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
 	}
 	vmx->vpid_generation = vc->vpid_generation;
-	if (!(vmx_ctls.cpu2 & SECONDARY_EXEC_ENABLE_VPID))
-		return;
 	vmx->vpid = vc->next_vpid++;
 	vmx_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 }
