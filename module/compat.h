@@ -29,7 +29,12 @@
 #include <linux/vtime.h>
 #include <asm/cpufeature.h>
 #include <asm/desc.h>
+#include <asm/mce.h>
 #include <asm/nospec-branch.h>
+#include <asm/perf_event.h>
+#include <asm/processor-flags.h>
+#include <asm/ptrace.h>
+#include <asm/reboot.h>
 #include <asm/tlbflush.h>
 
 /*
@@ -124,6 +129,24 @@ static inline bool umbra_can_set_vmxe(void)
 #endif
 }
 
+/* With FRED, `int $2` is no NMI: its handler is entered in another way. */
+static inline bool umbra_host_has_fred(void)
+{
+#ifdef X86_FEATURE_FRED
+	return boot_cpu_has(X86_FEATURE_FRED);
+#else
+	return false;
+#endif
+}
+
+/* Some processors cannot trace (Intel PT) in VMX operation: perf has to know. */
+static inline void umbra_trace_vmx(bool on)
+{
+#if !defined(UMBRA_CLOSED) && defined(CONFIG_CPU_SUP_INTEL)
+	intel_pt_handle_vmx(on);
+#endif
+}
+
 /* Interrupts off. */
 static inline void umbra_set_vmxe(bool on)
 {
@@ -132,6 +155,34 @@ static inline void umbra_set_vmxe(bool on)
 		cr4_set_bits_irqsoff(X86_CR4_VMXE);
 	else
 		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+#endif
+}
+
+/*
+ * Where the kernel leaves it to hypervisors to turn their extension off when it
+ * crashes or is reset, it takes one callback, for NMI context, and warns of a second.
+ */
+#if !defined(UMBRA_CLOSED) && \
+	(KERNEL_VERSION(6, 6, 0) <= LINUX_VERSION_CODE || \
+	 (KERNEL_VERSION(6, 1, 192) <= LINUX_VERSION_CODE && \
+	  KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE))
+#define umbra_register_emergency(callback)	cpu_emergency_register_virt_callback(callback)
+#define umbra_unregister_emergency(callback)	cpu_emergency_unregister_virt_callback(callback)
+#else
+#define umbra_register_emergency(callback)	((void)(callback))
+#define umbra_unregister_emergency(callback)	((void)(callback))
+#endif
+
+/*
+ * An exit for a machine check kept the host's handler from running. By INT 18 it
+ * would blame the kernel and panic; the guest counts as user space.
+ */
+static inline void umbra_machine_check(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&regs);
 #endif
 }
 

@@ -298,6 +298,14 @@ static int sysenter_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 	return umbra_vendor->set_msr(vcpu, index, data);
 }
 
+/* Intel's processors have 32 bits here and refuse others. */
+static int syscall_mask_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (!host && data >> 32 && !umbra_cpuid_is_amd(vcpu))
+		return -EINVAL;
+	return umbra_vendor->set_msr(vcpu, index, data);
+}
+
 /*
  * The first two registers of KVM's paravirtual clock. It is not offered, and no
  * guest can reach them, but QEMU saves and restores them all the same.
@@ -443,7 +451,7 @@ const struct umbra_msr_row umbra_msr_rows[] = {
 	{ MSR_EFER, 0, efer_get, efer_set },
 	{ MSR_STAR, 0, vendor_get, vendor_set },
 	{ MSR_LSTAR, MSR_CSTAR, vendor_get, address_set },
-	{ MSR_SYSCALL_MASK, 0, vendor_get, vendor_set },
+	{ MSR_SYSCALL_MASK, 0, vendor_get, syscall_mask_set },
 	{ MSR_FS_BASE, MSR_KERNEL_GS_BASE, vendor_get, address_set },
 	{ MSR_TSC_AUX, 0, tsc_aux_get, tsc_aux_set },
 	{ MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, NULL, NULL },

@@ -176,6 +176,12 @@ static void svm_state_out(struct umbra_vcpu *vcpu, const struct svm_vcpu *svm,
 		vcpu->cr3 = vmcb->save.cr3;
 }
 
+/* Apart, for its registers' place on the stack. */
+static noinline void svm_serve_mce(void)
+{
+	umbra_machine_check();
+}
+
 /* Both sides of the switch in one: what this CPU and vCPU keep where stays in registers. */
 noinstr void svm_enter(struct umbra_vcpu *vcpu)
 {
@@ -219,9 +225,9 @@ noinstr void svm_enter(struct umbra_vcpu *vcpu)
 	/* An entry that was refused may not have flushed what it was told to. */
 	if (unlikely(vmcb->control.exit_code == (u32)SVM_EXIT_ERR))
 		svm_void_asids(sc);
-	/* The intercept kept the host's own handler from running: run it. */
+	/* The intercept kept the host's own handler from running: do its work. */
 	if (unlikely(vmcb->control.exit_code == SVM_EXIT_EXCP_BASE + MC_VECTOR))
-		asm volatile("int $18");
+		svm_serve_mce();
 
 	svm_state_out(vcpu, svm, vmcb);
 	instrumentation_end();

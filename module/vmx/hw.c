@@ -61,6 +61,10 @@ static int vmx_check_cpu(void)
 		pr_err("this build cannot turn VT-x on: the kernel keeps CR4.VMXE to KVM (CLOSED=1)\n");
 		return -EOPNOTSUPP;
 	}
+	if (umbra_host_has_fred()) {
+		pr_err("the kernel uses FRED, under which Umbra cannot pass on NMIs: boot with fred=off\n");
+		return -EOPNOTSUPP;
+	}
 	return 0;
 }
 
@@ -92,6 +96,18 @@ int vmx_probe(void)
 	return 0;
 }
 
+static void vmx_free_regions(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct vmx_cpu *vc = per_cpu_ptr(&umbra_vmx_cpu, cpu);
+
+		free_page((unsigned long)vc->vmxon);
+		vc->vmxon = NULL;
+	}
+}
+
 int vmx_setup(void)
 {
 	int cpu;
@@ -102,24 +118,19 @@ int vmx_setup(void)
 		INIT_LIST_HEAD(&vc->active);
 		vc->vmxon = (void *)get_zeroed_page(GFP_KERNEL);
 		if (!vc->vmxon) {
-			vmx_teardown();
+			vmx_free_regions();
 			return -ENOMEM;
 		}
 		*(u32 *)vc->vmxon = vmx_ctls.revision;
 	}
+	vmx_crash_init();
 	return 0;
 }
 
 void vmx_teardown(void)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct vmx_cpu *vc = per_cpu_ptr(&umbra_vmx_cpu, cpu);
-
-		free_page((unsigned long)vc->vmxon);
-		vc->vmxon = NULL;
-	}
+	vmx_crash_exit();
+	vmx_free_regions();
 }
 
 /* This CPU's firmware may have treated it unlike the one that was probed. */
@@ -151,7 +162,9 @@ int vmx_cpu_enable(void)
 	if ((__read_cr4() & X86_CR4_VMXE) || !vmx_unlock())
 		return -EBUSY;
 	umbra_set_vmxe(true);
+	umbra_trace_vmx(true);
 	if (!vmx_vmxon(__pa(vc->vmxon))) {
+		umbra_trace_vmx(false);
 		umbra_set_vmxe(false);
 		return -EBUSY;
 	}
@@ -173,5 +186,6 @@ void vmx_cpu_disable(void)
 	vmx_deactivate_all(vc);
 	vc->enabled = false;
 	vmx_vmxoff();
+	umbra_trace_vmx(false);
 	umbra_set_vmxe(false);
 }

@@ -331,11 +331,12 @@ int vmx_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data)
 	slot = vmx_plain_msr(vmx, index);
 	if (!slot)
 		return -ENOENT;
-	*slot = data;
+	/* The processor refuses what user space may restore from one that does not. */
+	*slot = index == MSR_SYSCALL_MASK ? (u32)data : data;
 	if (index == MSR_IA32_SPEC_CTRL)
 		vmx->spec.swap |= data != 0;
 	else if (index != MSR_CSTAR && vmx->loaded)
-		wrmsrl(index, data);
+		wrmsrl(index, *slot);
 	return 0;
 }
 

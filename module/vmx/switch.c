@@ -7,6 +7,7 @@
  */
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
@@ -75,6 +76,27 @@ static void vmx_write_host(struct vmx_vcpu *vmx)
 	vmx_copy_msr(HOST_IA32_EFER, MSR_EFER);
 }
 
+/*
+ * Does this thread use its LDT? An exit leaves none. Another thread's first
+ * modify_ldt() gives it one by an interrupt, before which the GDT's entry is an old
+ * one of somebody else: LDTR tells, and no exit clears it before it is looked at.
+ */
+static void vmx_ldt_seen(struct vmx_vcpu *vmx)
+{
+	u16 ldtr;
+
+	store_ldt(ldtr);
+	if (ldtr)
+		vmx->host.ldtr = ldtr;
+}
+
+/* The entry of the GDT is this thread's: modify_ldt() renews it and takes no LDT away. */
+static void vmx_ldt_in(const struct vmx_vcpu *vmx)
+{
+	if (unlikely(vmx->host.ldtr))
+		asm volatile("1: lldt %0\n2:\n" _ASM_EXTABLE(1b, 2b) :: "m" (vmx->host.ldtr));
+}
+
 /* Only user space makes use of these, and system calls, which cannot happen before put(). */
 static void vmx_msrs_out(struct vmx_vcpu *vmx)
 {
@@ -87,13 +109,12 @@ static void vmx_msrs_out(struct vmx_vcpu *vmx)
 	}
 }
 
-/* The guest may have written KERNEL_GS_BASE; the others only with an exit. */
+/* KERNEL_GS_BASE is apart: the host's GS selector goes with it. */
 static void vmx_msrs_in(struct vmx_vcpu *vmx)
 {
 	unsigned int i;
 
-	rdmsrl(MSR_KERNEL_GS_BASE, vmx->msr[VMX_MSR_KERNEL_GS_BASE]);
-	for (i = 0; i < VMX_NR_SYSCALL_MSRS; i++)
+	for (i = VMX_MSR_KERNEL_GS_BASE + 1; i < VMX_NR_SYSCALL_MSRS; i++)
 		if (vmx->host.msr[i] != vmx->msr[i])
 			wrmsrl(vmx_syscall_msrs[i], vmx->host.msr[i]);
 }
@@ -108,11 +129,12 @@ void vmx_host_out(struct umbra_vcpu *vcpu, bool moved)
 	savesegment(es, vmx->host.es);
 	savesegment(fs, vmx->host.fs);
 	savesegment(gs, vmx->host.gs);
+	vmx->host.ldtr = 0;
+	vmx_ldt_seen(vmx);
 	vmx->host.fs_base = x86_fsbase_read_cpu();
 	vmx_write(HOST_FS_BASE, vmx->host.fs_base);
 	/* No other mm can be loaded here before put(). */
 	vmx_write(HOST_CR3, __read_cr3());
-	rdmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	vmx_msrs_out(vmx);
 	if (!boot_cpu_has(X86_FEATURE_RDTSCP))
 		return;
@@ -121,7 +143,31 @@ void vmx_host_out(struct umbra_vcpu *vcpu, bool moved)
 		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
 }
 
-/* Selectors of 32-bit programs. Loading FS or GS loads the base too: before the bases. */
+void vmx_host_entry(struct vmx_vcpu *vmx)
+{
+	if (unlikely(umbra_host_has_ldt()))
+		vmx_ldt_seen(vmx);
+	rdmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
+}
+
+/*
+ * The guest may have written KERNEL_GS_BASE without an exit, and loading GS for
+ * user space writes it as well: read before, write behind.
+ */
+static void vmx_gs_in(struct vmx_vcpu *vmx)
+{
+	u64 base = vmx->host.msr[VMX_MSR_KERNEL_GS_BASE];
+	u64 guest;
+
+	rdmsrl(MSR_KERNEL_GS_BASE, guest);
+	vmx->msr[VMX_MSR_KERNEL_GS_BASE] = guest;
+	if (vmx->host.gs)
+		load_gs_index(vmx->host.gs);
+	if (vmx->host.gs || guest != base)
+		wrmsrl(MSR_KERNEL_GS_BASE, base);
+}
+
+/* Selectors of 32-bit programs. Loading FS loads its base too: before the base. */
 static void vmx_selectors_in(struct vmx_vcpu *vmx)
 {
 	if (vmx->host.ds | vmx->host.es) {
@@ -132,8 +178,6 @@ static void vmx_selectors_in(struct vmx_vcpu *vmx)
 		loadsegment(fs, vmx->host.fs);
 		x86_fsbase_write_cpu(vmx->host.fs_base);
 	}
-	if (vmx->host.gs)
-		load_gs_index(vmx->host.gs);
 }
 
 void vmx_host_in(struct umbra_vcpu *vcpu)
@@ -142,10 +186,10 @@ void vmx_host_in(struct umbra_vcpu *vcpu)
 
 	/* An exit leaves limits of 64 KiB, and no LDT; user space must not reach behind the GDT. */
 	native_load_gdt(&vmx->host.gdt);
-	if (unlikely(umbra_host_has_ldt()))
-		asm volatile("lldt %w0" :: "r" (GDT_ENTRY_LDT * 8));
+	vmx_ldt_in(vmx);
 	umbra_host_tss_shortened();
 	vmx_selectors_in(vmx);
+	vmx_gs_in(vmx);
 	vmx_msrs_in(vmx);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
 		wrmsrl(MSR_TSC_AUX, vmx->host.tsc_aux);

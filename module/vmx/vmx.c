@@ -21,14 +21,17 @@
  */
 static void vmx_new_vpid(struct vmx_vcpu *vmx, struct vmx_cpu *vc)
 {
+	/* Without tags every entry and exit drops what bears none. */
+	if (!(vmx_ctls.cpu2 & SECONDARY_EXEC_ENABLE_VPID)) {
+		vmx->vpid_generation = vc->vpid_generation;
+		return;
+	}
 	if (vc->next_vpid >= umbra_caps.asids) {
 		vc->vpid_generation++;
 		vc->next_vpid = 1;
 		vmx_invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
 	}
 	vmx->vpid_generation = vc->vpid_generation;
-	if (!(vmx_ctls.cpu2 & SECONDARY_EXEC_ENABLE_VPID))
-		return;
 	vmx->vpid = vc->next_vpid++;
 	vmx_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 }
@@ -139,25 +142,39 @@ static void vmx_restore_dr(struct vmx_vcpu *vmx)
  */
 static __always_inline bool vmx_switch(struct vmx_vcpu *vmx, u64 *gpr, u64 cr2)
 {
-	bool refused;
-
-	umbra_guest_enter_irqoff();
 	if (vmx->spec.swap || vmx->spec.rewrite) {
 		vmx->spec.host = __rdmsr(MSR_IA32_SPEC_CTRL);
 		if (vmx->spec.swap && vmx->spec.host != vmx->spec.guest)
 			native_wrmsrl(MSR_IA32_SPEC_CTRL, vmx->spec.guest);
 	}
 	native_write_cr2(cr2);
-	refused = vmx_enter_guest(vmx, gpr, vmx->launched);
-	umbra_guest_exit_irqoff();
-	return refused;
+	return vmx_enter_guest(vmx, gpr, vmx->launched);
+}
+
+/*
+ * An NMI that ended the guest is the host's, and its handler has not run. No other
+ * NMI comes before its IRET, and no code that may fault or be traced before it.
+ */
+static __always_inline void vmx_serve_nmi(struct vmx_vcpu *vmx)
+{
+	vmx->exit_reason = vmx_read(VM_EXIT_REASON);
+	if ((u16)vmx->exit_reason != EXIT_REASON_EXCEPTION_NMI)
+		return;
+	vmx->exit_intr_info = vmx_read(VM_EXIT_INTR_INFO);
+	if ((vmx->exit_intr_info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
+		asm volatile("int $2");
 }
 
 static noinstr bool vmx_world_switch(struct vmx_vcpu *vmx, u64 *gpr, u64 *cr2)
 {
-	bool refused = vmx_switch(vmx, gpr, *cr2);
+	bool refused;
 
+	umbra_guest_enter_irqoff();
+	refused = vmx_switch(vmx, gpr, *cr2);
 	*cr2 = native_read_cr2();
+	if (likely(!refused))
+		vmx_serve_nmi(vmx);
+	umbra_guest_exit_irqoff();
 	return refused;
 }
 
@@ -220,23 +237,17 @@ static void vmx_state_out(struct umbra_vcpu *vcpu)
 	vmx_events_out(vcpu);
 }
 
-/*
- * The exit kept the host's own handlers from running: run them, now that the
- * host's state is back. NMIs are blocked until the handler's IRET.
- */
-static void vmx_serve_host(struct vmx_vcpu *vmx)
+/* A machine check too is the host's. */
+static void vmx_serve_mce(const struct vmx_vcpu *vmx)
 {
 	u16 reason = vmx->exit_reason;
+	u32 info = vmx->exit_intr_info;
 
-	if (reason == EXIT_REASON_EXCEPTION_NMI) {
-		vmx->exit_intr_info = vmx_read(VM_EXIT_INTR_INFO);
-		if ((vmx->exit_intr_info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
-			asm volatile("int $2");
-		else if ((vmx->exit_intr_info & INTR_INFO_VECTOR_MASK) == MC_VECTOR)
-			asm volatile("int $18");
-	} else if (reason == EXIT_REASON_MCE_DURING_VMENTRY) {
-		asm volatile("int $18");
-	}
+	if (reason == EXIT_REASON_MCE_DURING_VMENTRY ||
+	    (reason == EXIT_REASON_EXCEPTION_NMI &&
+	     (info & INTR_INFO_INTR_TYPE_MASK) != INTR_TYPE_NMI_INTR &&
+	     (info & INTR_INFO_VECTOR_MASK) == MC_VECTOR))
+		umbra_machine_check();
 }
 
 void vmx_enter(struct umbra_vcpu *vcpu)
@@ -245,6 +256,7 @@ void vmx_enter(struct umbra_vcpu *vcpu)
 	bool dr = umbra_effective_dr(vcpu, 7) & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK);
 
 	vmx_prepare_tlb(vmx);
+	vmx_host_entry(vmx);
 	vmx_state_in(vcpu);
 	/* Last, so that little of the host's comes back into the cache. */
 	if (vmx_flush_l1d)
@@ -260,10 +272,9 @@ void vmx_enter(struct umbra_vcpu *vcpu)
 	if (unlikely(vmx->host.debugctl))
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	if (likely(!vmx->failed)) {
-		vmx->exit_reason = vmx_read(VM_EXIT_REASON);
 		/* A launch that was refused half-way has to be a launch again. */
 		vmx->launched |= !vmx_refused(vmx);
-		vmx_serve_host(vmx);
+		vmx_serve_mce(vmx);
 	} else {
 		vmx->exit_reason = vmx_read(VM_INSTRUCTION_ERROR);
 	}

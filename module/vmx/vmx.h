@@ -159,7 +159,7 @@ struct vmx_vcpu {
 		u64 pat;
 		unsigned long dr[4];
 		struct desc_ptr gdt;
-		u16 ds, es, fs, gs;
+		u16 ds, es, fs, gs, ldtr;
 	} host;
 };
 
@@ -252,6 +252,11 @@ void vmx_teardown(void);
 int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
 
+/* crash.c */
+/* Have VMX turned off should the machine crash. */
+void vmx_crash_init(void);
+void vmx_crash_exit(void);
+
 /* active.c */
 /* Make the VMCS current here; preemption off, VMX on. True when it came from elsewhere. */
 bool vmx_make_current(struct vmx_vcpu *vmx);
@@ -303,6 +308,8 @@ void vmx_write_dirty(struct umbra_vcpu *vcpu);
 /* switch.c: the host's state that the processor does not switch by itself */
 void vmx_host_out(struct umbra_vcpu *vcpu, bool moved);
 void vmx_host_in(struct umbra_vcpu *vcpu);
+/* Before each entry, interrupts off: what interrupts may have changed since load(). */
+void vmx_host_entry(struct vmx_vcpu *vmx);
 
 /* vmx.c */
 void vmx_load(struct umbra_vcpu *vcpu);
