@@ -4,6 +4,7 @@
  * that is being taken away. See request.h for the order that makes it safe.
  */
 #include <linux/cpumask.h>
+#include <linux/rcuwait.h>
 #include <linux/smp.h>
 #include "compat.h"
 #include "request.h"
@@ -31,6 +32,13 @@ void umbra_kick(struct umbra_vcpu *vcpu)
 	if (in_guest(vcpu, &cpu) && cpu != this && cpu_online(cpu))
 		umbra_kick_cpu(cpu);
 	put_cpu();
+}
+
+void umbra_vcpu_wake(struct umbra_vcpu *vcpu)
+{
+	/* Who sleeps is not in the guest. */
+	if (!rcuwait_wake_up(&vcpu->wait))
+		umbra_kick(vcpu);
 }
 
 /* Being interrupted is the whole effect. */

@@ -22,6 +22,7 @@ enum umbra_request {
 	UMBRA_REQ_EVENT,	/* look at the event queues again */
 	UMBRA_REQ_MSR_FILTER,	/* rebuild the MSR permission map */
 	UMBRA_REQ_CLOCK,	/* the VM's clock or TSC changed */
+	UMBRA_REQ_HALT,		/* see halt.c: HLT, INIT or SIPI */
 };
 
 enum umbra_vcpu_mode {
@@ -33,6 +34,8 @@ enum umbra_vcpu_mode {
 void umbra_request(struct umbra_vcpu *vcpu, enum umbra_request req);
 /* Make @vcpu leave guest mode soon; any context but NMI. */
 void umbra_kick(struct umbra_vcpu *vcpu);
+/* The same, and end its sleep in halt.c if what it waits for is there; any context but NMI. */
+void umbra_vcpu_wake(struct umbra_vcpu *vcpu);
 /*
  * Set @req on all vCPUs of @vm and wait until each has left guest mode at
  * least once. Callable under spinlocks with interrupts on; not from interrupts.

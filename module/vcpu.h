@@ -10,6 +10,7 @@
 
 #include <linux/kvm.h>
 #include <linux/mutex.h>
+#include <linux/rcuwait.h>
 #include <linux/signal.h>
 #include <asm/processor-flags.h>
 #include "cpuid.h"
@@ -23,6 +24,7 @@
 #include "vm.h"
 
 struct umbra_emulation;
+struct umbra_lapic;
 struct umbra_mmu_vcpu;
 
 struct umbra_vcpu {
@@ -35,6 +37,7 @@ struct umbra_vcpu {
 	int cpu;				/* (a) host CPU while loaded, else -1 */
 	int last_cpu;				/* (r) host CPU of the last load, -1 at first */
 	unsigned long requests;			/* (a) bits of enum umbra_request */
+	struct rcuwait wait;			/* (a) its thread, while it sleeps in halt.c */
 
 	struct kvm_run *run;			/* (c) shared page: never trusted, read once */
 	struct page *run_page;			/* (c) */
@@ -61,6 +64,7 @@ struct umbra_vcpu {
 	struct umbra_emulation *emu;		/* (c) owned by emulate.c */
 	struct umbra_mmu_vcpu *mmu;		/* (c) owned by mmu/ */
 	void *hw;				/* (c) owned by the vendor */
+	struct umbra_lapic *lapic;		/* (c) owned by irq/; NULL: in user space */
 
 	int (*complete)(struct umbra_vcpu *vcpu);	/* (v) finish after user space; see run.c */
 

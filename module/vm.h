@@ -14,13 +14,20 @@
 #include <linux/mutex.h>
 #include <linux/srcu.h>
 #include "iobus.h"
+#include "irq/irq.h"
 #include "memslot.h"
 #include "mmu/mmu.h"
 #include "stats.h"
 #include "types.h"
 
-#define UMBRA_MAX_VCPUS		64
-#define UMBRA_MAX_VCPU_ID	256
+#define UMBRA_MAX_VCPUS		1024
+#define UMBRA_MAX_VCPU_ID	4096	/* ids are below */
+
+/*
+ * What Umbra does as KVM does it, though a processor would not, until user space
+ * disables it: KVM_X86_QUIRK_*.
+ */
+#define UMBRA_QUIRKS	(KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
 struct umbra_vcpu;
 
@@ -36,16 +43,19 @@ struct umbra_vm {
 	struct umbra_mmu *mmu;			/* (c) owned by mmu/ */
 	enum umbra_mmu_mode mmu_mode;		/* (c) */
 
-	/* (m) to add; what is below nr_vcpus stays */
-	struct umbra_vcpu *vcpu[UMBRA_MAX_VCPUS];
+	struct umbra_vcpu **vcpu;		/* (m) to add; what is below nr_vcpus stays */
 	int nr_vcpus;				/* (m), published with release after vcpu[] */
 
 	struct umbra_iobus bus;			/* (s) */
+	struct umbra_irq irq;			/* see irq/irq.h */
 	struct umbra_msr_filter __rcu *msr_filter;	/* (s) */
 	struct umbra_vm_stats stats;		/* (a) */
 	u32 user_msr_mask;			/* (m) KVM_CAP_X86_USER_SPACE_MSR reasons */
 	bool exception_payload;			/* (m) KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;		/* (m) */
+	bool no_platform_info;			/* (m) the guest must not read that MSR */
+	u64 disabled_quirks;			/* (m) KVM_CAP_DISABLE_QUIRKS2 */
+	u32 max_vcpu_id;			/* (m) KVM_CAP_MAX_VCPU_ID, 0 = not chosen */
 	u64 manual_dirty;			/* (s) KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
 	s64 clock_offset;			/* (m) ns, kvm clock minus host boot time */
 	u32 default_tsc_khz;			/* (m) */
@@ -62,6 +72,12 @@ static inline struct umbra_vcpu *umbra_vcpu_at(const struct umbra_vm *vm, int in
 {
 	/* Pairs with the release in vcpu.c: what is counted is stored. */
 	return index < smp_load_acquire(&vm->nr_vcpus) ? vm->vcpu[index] : NULL;
+}
+
+/* Is KVM_X86_QUIRK_* @quirk, one of UMBRA_QUIRKS, in force? */
+static inline bool umbra_has_quirk(const struct umbra_vm *vm, u64 quirk)
+{
+	return !(READ_ONCE(vm->disabled_quirks) & quirk);
 }
 
 /* Create a VM for current->mm; returns a descriptor or -errno. */
