@@ -75,7 +75,7 @@ static void guest_failed(const struct ut_vcpu *vcpu, const struct ut_ucall *uc)
 	ut_die("vCPU %d: unknown ucall %lu", vcpu->id, uc->cmd);
 }
 
-int ut_next(struct ut_vcpu *vcpu, struct ut_ucall *out)
+int ut_next_or_signal(struct ut_vcpu *vcpu, struct ut_ucall *out)
 {
 	struct ut_ucall uc;
 	int ret;
@@ -83,7 +83,7 @@ int ut_next(struct ut_vcpu *vcpu, struct ut_ucall *out)
 	for (;;) {
 		ret = ut_run(vcpu);
 		if (ret == -EINTR)
-			continue;
+			return ret;
 		if (ret < 0)
 			ut_die("KVM_RUN on vCPU %d: %s", vcpu->id, strerror(-ret));
 		if (!ut_get_ucall(vcpu, &uc))
@@ -97,4 +97,14 @@ int ut_next(struct ut_vcpu *vcpu, struct ut_ucall *out)
 	if (out)
 		*out = uc;
 	return uc.cmd;
+}
+
+int ut_next(struct ut_vcpu *vcpu, struct ut_ucall *out)
+{
+	int ret;
+
+	do
+		ret = ut_next_or_signal(vcpu, out);
+	while (ret == -EINTR);
+	return ret;
 }

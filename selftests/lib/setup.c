@@ -141,7 +141,8 @@ struct ut_vcpu *ut_vcpu_long(struct ut_vm *vm, int id, void *fn)
 	sregs.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;
 	ut_set_sregs(vcpu, &sregs);
 	ut_restart(vcpu, fn);
-	if (vm->nr_vcpus > 1)
+	/* With a chip in the kernel all but number 0 wait for one another's IPIs. */
+	if (vm->nr_vcpus > 1 || id)
 		ut_set_mp_state(vcpu, &runnable);
 	return vcpu;
 }

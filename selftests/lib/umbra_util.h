@@ -232,6 +232,8 @@ int ut_run(struct ut_vcpu *vcpu);
  * EINTR is tried again.
  */
 int ut_next(struct ut_vcpu *vcpu, struct ut_ucall *uc);
+/* The same, but a signal returns -EINTR. */
+int ut_next_or_signal(struct ut_vcpu *vcpu, struct ut_ucall *uc);
 /* Is the exit that just happened a ucall? If so, @uc is filled. */
 bool ut_get_ucall(struct ut_vcpu *vcpu, struct ut_ucall *uc);
 /* The data of a KVM_EXIT_IO. */
