@@ -223,10 +223,8 @@ int umbra_vcpu_create_fd(struct umbra_vm *vm, u32 id)
 	struct umbra_vcpu *vcpu;
 	int r;
 
-	if (id >= UMBRA_MAX_VCPU_ID)
-		return -EINVAL;
 	mutex_lock(&vm->lock);
-	if (vm->nr_vcpus >= UMBRA_MAX_VCPUS)
+	if (id >= (vm->max_vcpu_id ? : UMBRA_MAX_VCPU_ID) || vm->nr_vcpus >= UMBRA_MAX_VCPUS)
 		r = -EINVAL;
 	else if (id_taken(vm, id))
 		r = -EEXIST;

@@ -18,10 +18,14 @@
 
 static int vm_create_parts(struct umbra_vm *vm)
 {
-	int r = init_srcu_struct(&vm->srcu);
+	int r = -ENOMEM;
 
-	if (r)
+	vm->vcpu = kvcalloc(UMBRA_MAX_VCPUS, sizeof(*vm->vcpu), GFP_KERNEL_ACCOUNT);
+	if (!vm->vcpu)
 		return r;
+	r = init_srcu_struct(&vm->srcu);
+	if (r)
+		goto free_vcpus;
 	r = umbra_memslots_init(vm);
 	if (r)
 		goto free_srcu;
@@ -44,6 +48,8 @@ free_slots:
 	umbra_memslots_destroy(vm);
 free_srcu:
 	cleanup_srcu_struct(&vm->srcu);
+free_vcpus:
+	kvfree(vm->vcpu);
 	return r;
 }
 
@@ -67,6 +73,7 @@ static void vm_destroy(struct kref *ref)
 	umbra_iobus_destroy(vm);
 	umbra_memslots_destroy(vm);
 	cleanup_srcu_struct(&vm->srcu);
+	kvfree(vm->vcpu);
 	mmdrop(vm->mm);
 	mutex_destroy(&vm->slots_lock);
 	mutex_destroy(&vm->lock);

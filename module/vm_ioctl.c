@@ -139,6 +139,17 @@ static int vm_enable_cap(struct umbra_vm *vm, const void __user *user)
 	return umbra_vm_enable_cap(vm, &cap);
 }
 
+/* Bounds the tables of shadow paging, as a mode without them accepts as well. */
+static int vm_set_nr_mmu_pages(struct umbra_vm *vm, unsigned long tables)
+{
+	if (tables < UMBRA_MIN_MMU_PAGES)
+		return -EINVAL;
+	mutex_lock(&vm->slots_lock);
+	umbra_mmu_set_limit(vm, tables);
+	mutex_unlock(&vm->slots_lock);
+	return 0;
+}
+
 /**
  * umbra_vm_ioctl() - every call on a VM's descriptor
  * @file: the descriptor
@@ -185,6 +196,10 @@ long umbra_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return vm_set_tsc_khz(vm, arg);
 	case KVM_GET_TSC_KHZ:
 		return vm->default_tsc_khz;
+	case KVM_SET_NR_MMU_PAGES:
+		return vm_set_nr_mmu_pages(vm, arg);
+	case KVM_GET_NR_MMU_PAGES:
+		return min_t(unsigned long, umbra_mmu_limit(vm), INT_MAX);
 	case KVM_GET_STATS_FD:
 		return umbra_vm_stats_fd(vm);
 	case KVM_SET_GSI_ROUTING:

@@ -687,6 +687,22 @@ void umbra_mmu_slots_changed(struct umbra_vm *vm)
 	umbra_tlb_unlock(&tlb);
 }
 
+/**
+ * umbra_mmu_set_limit() - user space bounds the tables of shadow paging
+ * @vm: the VM, slots_lock held
+ * @tables: how many, instead of a share of guest memory; what runs may need more
+ */
+void umbra_mmu_set_limit(struct umbra_vm *vm, unsigned long tables)
+{
+	vm->mmu->spages.wanted = tables;
+	umbra_mmu_slots_changed(vm);
+}
+
+unsigned long umbra_mmu_limit(const struct umbra_vm *vm)
+{
+	return READ_ONCE(vm->mmu->spages.max);
+}
+
 void umbra_mmu_slot_destroy(struct umbra_vm *vm, struct umbra_memslot *slot)
 {
 	struct umbra_slot_mmu *arch = slot->arch;

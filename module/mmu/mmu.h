@@ -181,6 +181,10 @@ void umbra_mmu_publish_begin(struct umbra_vm *vm, struct umbra_memslot *slot);
 void umbra_mmu_publish_end(struct umbra_vm *vm);
 /* Guest memory became more or less: so may the MMU's tables. vm->slots_lock held; sleeps. */
 void umbra_mmu_slots_changed(struct umbra_vm *vm);
+/* KVM_SET_NR_MMU_PAGES; vm->slots_lock held. */
+#define UMBRA_MIN_MMU_PAGES	64
+void umbra_mmu_set_limit(struct umbra_vm *vm, unsigned long tables);
+unsigned long umbra_mmu_limit(const struct umbra_vm *vm);
 void umbra_mmu_slot_destroy(struct umbra_vm *vm, struct umbra_memslot *slot);
 
 #endif

@@ -33,9 +33,9 @@ void umbra_spages_exit(void)
 	kmem_cache_destroy(sp_cache);
 }
 
-/* One table for so many guest pages, but some in any case. */
+/* One table for so many guest pages, but some in any case; roots in use may exceed it. */
 #define PAGES_PER_TABLE		80
-#define MIN_TABLES		(4 * UMBRA_MAX_VCPUS + 128)
+#define MIN_TABLES		384
 
 int umbra_spages_create(struct umbra_vm *vm)
 {
@@ -62,7 +62,8 @@ void umbra_spages_limit(struct umbra_vm *vm)
 
 	for (i = 0; (slot = umbra_slot_at(slots, i)); i++)
 		pages += slot->npages;
-	WRITE_ONCE(vm->mmu->spages.max, max(pages / PAGES_PER_TABLE, (unsigned long)MIN_TABLES));
+	WRITE_ONCE(vm->mmu->spages.max, vm->mmu->spages.wanted ? :
+		   max(pages / PAGES_PER_TABLE, (unsigned long)MIN_TABLES));
 }
 
 void umbra_spages_destroy(struct umbra_vm *vm)

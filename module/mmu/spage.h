@@ -122,6 +122,7 @@ struct umbra_sp {
  * @nr: (l) how many there are
  * @nr_unsync: (l) how many of them are stale
  * @max: (l) how many there may be
+ * @wanted: what user space wants @max to be, 0: no opinion; vm->slots_lock
  * @search: (l) number of the last search for what is under a table
  * @pool: (l) empty ones to be used again, without @gfns and with
  * @nr_pool: (l) how many; they are not in @nr
@@ -134,6 +135,7 @@ struct umbra_spages {
 	unsigned long nr;
 	unsigned long nr_unsync;
 	unsigned long max;
+	unsigned long wanted;
 	unsigned long search;
 	struct list_head pool[2];
 	unsigned int nr_pool;
