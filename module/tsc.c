@@ -87,6 +87,21 @@ void umbra_tsc_host_write(struct umbra_vcpu *vcpu, u64 value)
 }
 
 /**
+ * umbra_tsc_set_offset() - KVM_VCPU_TSC_OFFSET: user space knows what it wants to the tick
+ * @vcpu: virtual processor
+ * @offset: what the guest's TSC shall be ahead of the host's
+ *
+ * The VM's other vCPUs follow only if user space tells them too.
+ */
+void umbra_tsc_set_offset(struct umbra_vcpu *vcpu, u64 offset)
+{
+	spin_lock(&offset_lock);
+	vcpu->vm->first_tsc_offset = offset;
+	spin_unlock(&offset_lock);
+	set_offset(vcpu, offset);
+}
+
+/**
  * umbra_tsc_khz_supported() - can a guest's TSC run at @khz?
  * @khz: frequency
  *

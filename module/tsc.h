@@ -16,6 +16,8 @@ u64 umbra_guest_tsc(struct umbra_vcpu *vcpu);		/* now */
 void umbra_set_guest_tsc(struct umbra_vcpu *vcpu, u64 value);
 /* User space writes the TSC: vCPUs whose values are close are kept in step. */
 void umbra_tsc_host_write(struct umbra_vcpu *vcpu, u64 value);
+/* User space states the offset itself; later writes near it are in step with it. */
+void umbra_tsc_set_offset(struct umbra_vcpu *vcpu, u64 offset);
 void umbra_tsc_adjust(struct umbra_vcpu *vcpu, u64 delta);	/* guest TSC += @delta */
 /* Can a guest be given a TSC of @khz on this host? */
 bool umbra_tsc_khz_supported(u32 khz);

@@ -218,6 +218,31 @@ static int vcpu_struct_ioctl(struct umbra_vcpu *vcpu, unsigned int cmd, void __u
 	return r;
 }
 
+/* Attributes of a vCPU: only what its TSC is ahead of the host's. */
+static int vcpu_attr(struct umbra_vcpu *vcpu, unsigned int cmd, const void __user *user)
+{
+	struct kvm_device_attr attr;
+	u64 __user *value;
+	u64 offset;
+
+	if (copy_from_user(&attr, user, sizeof(attr)))
+		return -EFAULT;
+	if (attr.group != KVM_VCPU_TSC_CTRL || attr.attr != KVM_VCPU_TSC_OFFSET)
+		return -ENXIO;
+	value = u64_to_user_ptr(attr.addr);
+	switch (cmd) {
+	case KVM_HAS_DEVICE_ATTR:
+		return 0;
+	case KVM_GET_DEVICE_ATTR:
+		return put_user(vcpu->tsc_offset, value);
+	default:
+		if (get_user(offset, value))
+			return -EFAULT;
+		umbra_tsc_set_offset(vcpu, offset);
+		return 0;
+	}
+}
+
 /* Calls without a fixed structure. */
 static int vcpu_ioctl_locked(struct umbra_vcpu *vcpu, unsigned int cmd, unsigned long arg)
 {
@@ -251,6 +276,10 @@ static int vcpu_ioctl_locked(struct umbra_vcpu *vcpu, unsigned int cmd, unsigned
 		return arg > U32_MAX ? -EINVAL : umbra_set_tsc_khz(vcpu, arg);
 	case KVM_GET_TSC_KHZ:
 		return vcpu->tsc_khz;
+	case KVM_HAS_DEVICE_ATTR:
+	case KVM_GET_DEVICE_ATTR:
+	case KVM_SET_DEVICE_ATTR:
+		return vcpu_attr(vcpu, cmd, user);
 	case KVM_GET_STATS_FD:
 		return umbra_vcpu_stats_fd(vcpu);
 	case KVM_KVMCLOCK_CTRL:
