@@ -54,6 +54,10 @@ static bool always_offered(long cap)
 	case KVM_CAP_ENABLE_CAP_VM:
 	case KVM_CAP_CHECK_EXTENSION_VM:
 	case KVM_CAP_SYS_ATTRIBUTES:
+	case KVM_CAP_VCPU_ATTRIBUTES:
+	case KVM_CAP_MMU_SHADOW_CACHE_CONTROL:
+	case KVM_CAP_MSR_PLATFORM_INFO:
+	case KVM_CAP_DISABLE_QUIRKS:
 	case KVM_CAP_BINARY_STATS_FD:
 		return true;
 	/*
@@ -91,6 +95,8 @@ int umbra_check_extension(long cap)
 		return GUEST_DEBUG;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return MANUAL_DIRTY;
+	case KVM_CAP_DISABLE_QUIRKS2:
+		return UMBRA_QUIRKS;
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return MSR_EXIT_REASONS;
 	case KVM_CAP_XCRS:
@@ -129,6 +135,35 @@ static int enable_user_msr(struct umbra_vm *vm, u64 reasons)
 	return 0;
 }
 
+/* The older form takes any bits: those of quirks that Umbra never had change nothing. */
+static int disable_quirks(struct umbra_vm *vm, u64 quirks, bool strict)
+{
+	if (strict && quirks & ~(u64)UMBRA_QUIRKS)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	WRITE_ONCE(vm->disabled_quirks, quirks & UMBRA_QUIRKS);
+	mutex_unlock(&vm->lock);
+	return 0;
+}
+
+/* How many ids vCPUs may have: chosen once, before there are any. */
+static int enable_max_vcpu_id(struct umbra_vm *vm, u64 max)
+{
+	int r = 0;
+
+	if (!max || max > UMBRA_MAX_VCPU_ID)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	if (vm->max_vcpu_id)
+		r = vm->max_vcpu_id == max ? 0 : -EINVAL;
+	else if (vm->nr_vcpus)
+		r = -EINVAL;
+	else
+		vm->max_vcpu_id = max;
+	mutex_unlock(&vm->lock);
+	return r;
+}
+
 static int enable_flag(struct umbra_vm *vm, bool *flag, u64 on)
 {
 	mutex_lock(&vm->lock);
@@ -146,6 +181,13 @@ int umbra_vm_enable_cap(struct umbra_vm *vm, const struct kvm_enable_cap *cap)
 		return enable_manual_dirty(vm, cap->args[0]);
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return enable_user_msr(vm, cap->args[0]);
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		return enable_flag(vm, &vm->no_platform_info, !cap->args[0]);
+	case KVM_CAP_DISABLE_QUIRKS:
+	case KVM_CAP_DISABLE_QUIRKS2:
+		return disable_quirks(vm, cap->args[0], cap->cap == KVM_CAP_DISABLE_QUIRKS2);
+	case KVM_CAP_MAX_VCPU_ID:
+		return enable_max_vcpu_id(vm, cap->args[0]);
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		return enable_flag(vm, &vm->exception_payload, cap->args[0]);
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:

@@ -128,6 +128,12 @@ bool umbra_cpuid_has(const struct umbra_vcpu *vcpu, unsigned int x86_feature)
 	return has(&vcpu->cpuid, x86_feature);
 }
 
+bool umbra_cpuid_allows_monitor(const struct umbra_vcpu *vcpu)
+{
+	return umbra_has_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) ||
+	       umbra_cpuid_has(vcpu, X86_FEATURE_MWAIT);
+}
+
 static bool vendor_is(const struct kvm_cpuid_entry2 *e, const char *name)
 {
 	return !memcmp(&e->ebx, name, 4) && !memcmp(&e->edx, name + 4, 4) &&
@@ -157,6 +163,9 @@ static void update_table(const struct umbra_vcpu *vcpu, const struct umbra_cpuid
 		change(&e->ecx, X86_FEATURE_OSXSAVE, vcpu->cr4 & X86_CR4_OSXSAVE);
 		change(&e->edx, X86_FEATURE_APIC,
 		       vcpu->msrs.apic_base & MSR_IA32_APICBASE_ENABLE);
+		if (!umbra_has_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT))
+			change(&e->ecx, X86_FEATURE_MWAIT,
+			       vcpu->msrs.misc_enable & MSR_IA32_MISC_ENABLE_MWAIT);
 	}
 	e = find(c, 7, 0);
 	if (e)

@@ -43,6 +43,8 @@ void umbra_cpuid_execute(struct umbra_vcpu *vcpu);
 void umbra_cpuid_lookup(struct umbra_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 /* Does the vCPU's table have feature bit X86_FEATURE_* (word and bit as the kernel's)? */
 bool umbra_cpuid_has(const struct umbra_vcpu *vcpu, unsigned int x86_feature);
+/* May the guest use MONITOR and MWAIT? Without the CPUID bit it may, unless user space minds. */
+bool umbra_cpuid_allows_monitor(const struct umbra_vcpu *vcpu);
 /* CR4.OSXSAVE, APIC enable and the like changed: dynamic bits follow. */
 void umbra_cpuid_update_dynamic(struct umbra_vcpu *vcpu);
 

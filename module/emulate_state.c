@@ -289,8 +289,8 @@ int umbra_em_hook(struct umbra_emul *em, enum umbra_emul_hook what, u64 arg)
 		return UMBRA_EMUL_OK;
 	case UMBRA_EMUL_HOOK_MONITOR:
 	case UMBRA_EMUL_HOOK_MWAIT:
-		/* Where offered, waking at once is a legal MWAIT. */
-		if (umbra_cpuid_has(vcpu, X86_FEATURE_MWAIT))
+		/* Waking at once is a legal MWAIT. */
+		if (umbra_cpuid_allows_monitor(vcpu))
 			return UMBRA_EMUL_OK;
 		return em_ud(em);
 	case UMBRA_EMUL_HOOK_WBINVD:

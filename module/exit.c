@@ -156,7 +156,7 @@ static int exit_invpcid(struct umbra_vcpu *vcpu, bool atomic)
 
 static int exit_monitor(struct umbra_vcpu *vcpu, bool atomic)
 {
-	if (!umbra_cpuid_has(vcpu, X86_FEATURE_MWAIT))
+	if (!umbra_cpuid_allows_monitor(vcpu))
 		return exit_undefined(vcpu, atomic);
 	return exit_emulate(vcpu, atomic);
 }

@@ -39,6 +39,7 @@ struct umbra_msrs {
 	u64 platform_info;
 	u64 feat_ctl;
 	u64 misc_features;
+	u64 power_ctl;
 	u64 tsc_adjust;
 	u64 decfg;
 	u64 asked_rip;		/* where user space was asked about an access */

@@ -196,14 +196,19 @@ static int ucode_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 
 static int platform_info_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
 {
+	if (!host && READ_ONCE(vcpu->vm->no_platform_info))
+		return -EINVAL;
 	*data = vcpu->msrs.platform_info;
 	return 0;
 }
 
-/* CPUID faulting would be the only content, and it is not offered. */
+/* Ratios of frequencies, as user space likes. CPUID faulting is not offered. */
 static int platform_info_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 {
-	return host && !data ? 0 : -EINVAL;
+	if (!host || data & MSR_PLATFORM_INFO_CPUID_FAULT)
+		return -EINVAL;
+	vcpu->msrs.platform_info = data;
+	return 0;
 }
 
 /* Intel's register in which firmware allows VMX and its like: none of them is offered. */
@@ -258,7 +263,26 @@ static int misc_enable_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool ho
 	/* The guest cannot make hardware appear by claiming it. */
 	if (!host && ((data ^ vcpu->msrs.misc_enable) & fixed))
 		return -EINVAL;
+	/* Processors without SSE3 have no MONITOR, and no bit for it. */
+	if (!umbra_has_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT) &&
+	    (data ^ vcpu->msrs.misc_enable) & MSR_IA32_MISC_ENABLE_MWAIT &&
+	    !umbra_cpuid_has(vcpu, X86_FEATURE_XMM3))
+		return -EINVAL;
 	vcpu->msrs.misc_enable = data;
+	umbra_cpuid_update_dynamic(vcpu);
+	return 0;
+}
+
+/* What a guest says about saving power is kept, and means nothing here. */
+static int power_ctl_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->msrs.power_ctl;
+	return 0;
+}
+
+static int power_ctl_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	vcpu->msrs.power_ctl = data;
 	return 0;
 }
 
@@ -441,6 +465,7 @@ const struct umbra_msr_row umbra_msr_rows[] = {
 	/* Branch records and branch stepping stay off. */
 	{ MSR_IA32_DEBUGCTLMSR, 0, NULL, ignore_set },
 	{ MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, NULL, NULL },
+	{ MSR_IA32_POWER_CTL, 0, power_ctl_get, power_ctl_set },
 	{ UMBRA_MTRR_VAR_FIRST, UMBRA_MTRR_VAR_LAST, umbra_mtrr_get, umbra_mtrr_set },
 	{ UMBRA_MTRR_64K, 0, umbra_mtrr_get, umbra_mtrr_set },
 	{ UMBRA_MTRR_16K_FIRST, UMBRA_MTRR_16K_LAST, umbra_mtrr_get, umbra_mtrr_set },
