@@ -334,13 +334,15 @@ int umbra_vcpu_run(struct umbra_vcpu *vcpu)
 	/* With real_blocked, a signal let in for this call alone kills nobody. */
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	r = begin(vcpu);
 	if (r == UMBRA_CONTINUE) {
-		if (READ_ONCE(vcpu->run->immediate_exit))
+		/* Leaving at once is no exit: clients look at the reason of the last one. */
+		if (READ_ONCE(vcpu->run->immediate_exit)) {
 			r = -EINTR;
-		else
+		} else {
+			vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 			r = run_loop(vcpu);
+		}
 	}
 	publish(vcpu);
 	if (vcpu->sigset_active) {
