@@ -165,7 +165,7 @@ void ut_until(struct ut_vcpu *vcpu, u64 stage);
  * @thread: the thread
  * @tid: its number, 0 until it has started
  * @stage: what the guest's last UT_SYNC said, the thread went on
- * @result: how it ended: UT_DONE, UT_EXIT or -EINTR; valid once @ended
+ * @result: how it ended: UT_DONE, UT_EXIT, or -EINTR when stopped; valid once @ended
  * @ended: is it over?
  * @stop: set by ut_runner_stop()
  */

@@ -148,7 +148,7 @@ static void *runner_fn(void *arg)
 		cmd = ut_next_or_signal(runner->vcpu, &uc);
 		if (cmd == UT_SYNC)
 			__atomic_store_n(&runner->stage, uc.arg[0], __ATOMIC_RELEASE);
-	} while (cmd == UT_SYNC || (cmd == -EINTR && !ut_read_once(runner->stop)));
+	} while (cmd == UT_SYNC || (cmd < 0 && !ut_read_once(runner->stop)));
 	runner->result = cmd;
 	__atomic_store_n(&runner->ended, true, __ATOMIC_RELEASE);
 	return NULL;

@@ -82,7 +82,7 @@ int ut_next_or_signal(struct ut_vcpu *vcpu, struct ut_ucall *out)
 
 	for (;;) {
 		ret = ut_run(vcpu);
-		if (ret == -EINTR)
+		if (ret == -EINTR || ret == -EAGAIN)
 			return ret;
 		if (ret < 0)
 			ut_die("KVM_RUN on vCPU %d: %s", vcpu->id, strerror(-ret));
@@ -105,6 +105,6 @@ int ut_next(struct ut_vcpu *vcpu, struct ut_ucall *out)
 
 	do
 		ret = ut_next_or_signal(vcpu, out);
-	while (ret == -EINTR);
+	while (ret < 0);
 	return ret;
 }

@@ -229,10 +229,10 @@ int ut_run(struct ut_vcpu *vcpu);
  * not NULL, gets the whole of it), or until any other exit: UT_EXIT, see
  * vcpu->run->exit_reason. Prints the guest's guest_printf()s. A failed guest
  * assertion, an unexpected exception and a failed KVM_RUN end the test.
- * EINTR is tried again.
+ * EINTR and EAGAIN are tried again.
  */
 int ut_next(struct ut_vcpu *vcpu, struct ut_ucall *uc);
-/* The same, but a signal returns -EINTR. */
+/* The same, but a signal returns -EINTR, and a SIPI that started the vCPU -EAGAIN. */
 int ut_next_or_signal(struct ut_vcpu *vcpu, struct ut_ucall *uc);
 /* Is the exit that just happened a ucall? If so, @uc is filled. */
 bool ut_get_ucall(struct ut_vcpu *vcpu, struct ut_ucall *uc);
