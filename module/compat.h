@@ -18,7 +18,9 @@
 #else /* __ASSEMBLY__ */
 
 #include <linux/context_tracking.h>
+#include <linux/eventfd.h>
 #include <linux/ftrace.h>
+#include <linux/hrtimer.h>
 #include <linux/instrumentation.h>
 #include <linux/irqflags.h>
 #include <linux/rcupdate.h>
@@ -201,10 +203,32 @@ static inline void umbra_guest_branches_seen(void)
 #endif
 }
 
+/* Count up by one. Any context but NMI; wakes whoever waits, irqfds included. */
+static inline void umbra_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if KERNEL_VERSION(6, 8, 0) <= LINUX_VERSION_CODE
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
+#endif
+}
+
 /* Interrupt @cpu for no other reason than to make it leave guest mode. */
 static inline void umbra_kick_cpu(int cpu)
 {
 	smp_send_reschedule(cpu);
+}
+
+static inline void umbra_hrtimer_setup(struct hrtimer *timer,
+				       enum hrtimer_restart (*function)(struct hrtimer *),
+				       clockid_t clock, enum hrtimer_mode mode)
+{
+#if KERNEL_VERSION(6, 13, 0) <= LINUX_VERSION_CODE
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+#endif
 }
 
 #endif /* __ASSEMBLY__ */

@@ -16,6 +16,9 @@
 
 #include "irq.h"
 
+/* What the VM has, and with it what is behind the pointers. Needs vm.h. */
+#define umbra_irq_chip(vm)	smp_load_acquire(&(vm)->irq.chip)
+
 /* Delivery modes, as in the ICR, in a redirection entry and in an MSI's data. */
 enum umbra_delivery {
 	UMBRA_DELIVER_FIXED	= 0,
@@ -76,6 +79,14 @@ void umbra_lapic_write(struct umbra_vcpu *vcpu, u32 offset, unsigned int len, co
 /* Is @vector pending or in service at @vcpu? For the I/O APIC's and PIT's coalescing. */
 bool umbra_lapic_has_vector(struct umbra_vcpu *vcpu, u8 vector);
 
+/* The guest's write of EOI. vCPU, atomic. */
+void umbra_lapic_eoi(struct umbra_vcpu *vcpu);
+/*
+ * The vector that the next EOI is for, when nobody need know of it: it is an edge, and
+ * nothing waits for it to end; else -1. vCPU, interrupts off.
+ */
+int umbra_lapic_pv_eoi_vector(struct umbra_vcpu *vcpu);
+
 /* ioapic.c */
 int umbra_ioapic_create(struct umbra_vm *vm);
 void umbra_ioapic_destroy(struct umbra_vm *vm);
@@ -83,9 +94,6 @@ void umbra_ioapic_destroy(struct umbra_vm *vm);
 int umbra_ioapic_set_irq(struct umbra_vm *vm, u32 pin, int source, bool level);
 /* EOI of a level-triggered @vector by @vcpu. vCPU, atomic. */
 void umbra_ioapic_eoi(struct umbra_vcpu *vcpu, u8 vector);
-void umbra_ioapic_read(struct umbra_vm *vm, gpa_t offset, unsigned int len, void *data);
-void umbra_ioapic_write(struct umbra_vcpu *vcpu, gpa_t offset, unsigned int len,
-			const void *data);
 
 /* pic.c */
 int umbra_pic_create(struct umbra_vm *vm);
@@ -93,9 +101,6 @@ void umbra_pic_destroy(struct umbra_vm *vm);
 int umbra_pic_set_irq(struct umbra_vm *vm, u32 pin, int source, bool level);
 bool umbra_pic_output(struct umbra_vm *vm);	/* INTR line; any context, no lock */
 int umbra_pic_intack(struct umbra_vm *vm);	/* vector; vCPU */
-bool umbra_pic_port(u16 port);
-void umbra_pic_read(struct umbra_vm *vm, u16 port, unsigned int len, void *data);
-void umbra_pic_write(struct umbra_vm *vm, u16 port, unsigned int len, const void *data);
 
 /* route.c: a GSI's routes. Any context; SRCU read section of vm->srcu inside. */
 int umbra_irq_set(struct umbra_vm *vm, int source, u32 gsi, bool level);
