@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/string.h>
+#include "compat.h"
 #include "iobus.h"
 #include "vm.h"
 
@@ -64,7 +65,7 @@ bool umbra_ioeventfd_write(struct umbra_vm *vm, enum umbra_bus_kind bus, gpa_t a
 	list_for_each_entry_srcu(e, &vm->bus.ioeventfds, list, srcu_read_lock_held(&vm->srcu)) {
 		if (!at(e, bus, addr, len) || (e->match && e->value != value))
 			continue;
-		eventfd_signal(e->ctx, 1);
+		umbra_eventfd_signal(e->ctx);
 		return true;
 	}
 	return false;

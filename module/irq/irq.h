@@ -47,6 +47,7 @@ enum umbra_irqchip {
 #define UMBRA_IRQ_SOURCE_USER		0	/* KVM_IRQ_LINE */
 #define UMBRA_IRQ_SOURCE_PIT		1
 #define UMBRA_IRQ_SOURCE_RESAMPLE	2	/* irqfds with a resampler */
+#define UMBRA_IRQ_SOURCES		3
 
 #define UMBRA_MAX_ROUTES	4096		/* KVM_CAP_IRQ_ROUTING */
 #define UMBRA_IOAPIC_PINS	24		/* KVM_IOAPIC_NUM_PINS */
