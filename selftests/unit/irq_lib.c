@@ -9,22 +9,24 @@ u32 tsc_khz = 2500000;
 
 static struct hrtimer *timers;		/* all that are queued, in no order */
 
-void unit_barrier(void)
+void unit_elsewhere(void)
 {
-	void (*action)(void) = unit.at_barrier;
+	void (*action)(void) = unit.elsewhere;
 
-	unit.at_barrier = NULL;
+	unit.elsewhere = NULL;
 	if (action)
 		action();
 }
 
 ktime_t ktime_get(void)
 {
+	unit_elsewhere();
 	return unit.now;
 }
 
 u64 rdtsc(void)
 {
+	unit_elsewhere();
 	return (u64)((unsigned __int128)unit.now * tsc_khz / 1000000) + unit.drift;
 }
 
@@ -56,6 +58,7 @@ static void enqueue(struct hrtimer *timer)
 
 void hrtimer_start(struct hrtimer *timer, ktime_t time, enum hrtimer_mode mode)
 {
+	unit_elsewhere();
 	assert(time >= 0);
 	dequeue(timer);
 	timer->expires = mode & HRTIMER_MODE_REL ? (s64)unit.now + time : time;

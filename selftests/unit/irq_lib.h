@@ -40,7 +40,8 @@ struct unit_told {
  * @fail_alloc: allocations to let through before one fails, -1: none fails
  * @objects: allocated and not freed
  * @no_deadline: vCPUs' CPUID lacks the TSC deadline timer
- * @at_barrier: called at full barriers, once for each time it is set
+ * @elsewhere: called at full barriers and wherever clocks and timers are used, once for each
+ *	time it is set
  * @acks: pins acknowledged, as umbra_irqfd_ack() was told
  * @wants_acks: answer of umbra_irqfd_wants_acks()
  * @at_ack: called for each of @acks
@@ -54,7 +55,7 @@ struct unit {
 	int fail_alloc;
 	int objects;
 	bool no_deadline;
-	void (*at_barrier)(void);
+	void (*elsewhere)(void);
 	int acks[3][UMBRA_IOAPIC_PINS];
 	bool wants_acks;
 	void (*at_ack)(u32 chip, u32 pin);
