@@ -11,7 +11,7 @@
 #include "memslot.h"
 #include "msr.h"
 #include "tsc.h"
-#include "vm.h"
+#include "vcpu.h"
 
 #define MSR_EXIT_REASONS (KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
 			  KVM_MSR_EXIT_REASON_FILTER)
@@ -53,6 +53,8 @@ static bool always_offered(long cap)
 	case KVM_CAP_X86_MSR_FILTER:
 	case KVM_CAP_ENABLE_CAP_VM:
 	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:
+	case KVM_CAP_KVMCLOCK_CTRL:
 	case KVM_CAP_SYS_ATTRIBUTES:
 	case KVM_CAP_VCPU_ATTRIBUTES:
 	case KVM_CAP_MMU_SHADOW_CACHE_CONTROL:
@@ -169,6 +171,14 @@ static int enable_flag(struct umbra_vm *vm, bool *flag, u64 on)
 	mutex_lock(&vm->lock);
 	WRITE_ONCE(*flag, !!on);
 	mutex_unlock(&vm->lock);
+	return 0;
+}
+
+int umbra_vcpu_enable_cap(struct umbra_vcpu *vcpu, const struct kvm_enable_cap *cap)
+{
+	if (cap->flags || cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->pv_enforce = cap->args[0];
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  * offer at all is in cpuid_host.c. vcpu->mutex is held.
  */
 #include <linux/kvm.h>
+#include <linux/kvm_para.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -132,6 +133,32 @@ bool umbra_cpuid_allows_monitor(const struct umbra_vcpu *vcpu)
 {
 	return umbra_has_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) ||
 	       umbra_cpuid_has(vcpu, X86_FEATURE_MWAIT);
+}
+
+u32 umbra_cpuid_signature(const struct umbra_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *e = find(&vcpu->cpuid, 1, 0);
+
+	return e ? e->eax : 0x600;
+}
+
+/* The features that the leaf behind KVM's signature has; other signatures may stand before it. */
+static u32 pv_features(const struct umbra_cpuid *c)
+{
+	const struct kvm_cpuid_entry2 *e;
+
+	for (e = c->entries; e < c->entries + c->count; e++)
+		if ((e->function & 0xffff00ff) == KVM_CPUID_SIGNATURE &&
+		    !memcmp(&e->ebx, KVM_SIGNATURE, 12)) {
+			e = find(c, e->function | KVM_CPUID_FEATURES, 0);
+			return e ? e->eax : 0;
+		}
+	return 0;
+}
+
+bool umbra_pv_has(const struct umbra_vcpu *vcpu, unsigned int feature)
+{
+	return !vcpu->pv_enforce || pv_features(&vcpu->cpuid) & BIT(feature);
 }
 
 static bool vendor_is(const struct kvm_cpuid_entry2 *e, const char *name)

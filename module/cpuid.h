@@ -45,6 +45,10 @@ void umbra_cpuid_lookup(struct umbra_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u
 bool umbra_cpuid_has(const struct umbra_vcpu *vcpu, unsigned int x86_feature);
 /* May the guest use MONITOR and MWAIT? Without the CPUID bit it may, unless user space minds. */
 bool umbra_cpuid_allows_monitor(const struct umbra_vcpu *vcpu);
+/* Family, model and stepping that the table gives, family 6 where there is none. */
+u32 umbra_cpuid_signature(const struct umbra_vcpu *vcpu);
+/* May the guest use KVM_FEATURE_* @feature? Any, unless user space wants its table obeyed. */
+bool umbra_pv_has(const struct umbra_vcpu *vcpu, unsigned int feature);
 /* CR4.OSXSAVE, APIC enable and the like changed: dynamic bits follow. */
 void umbra_cpuid_update_dynamic(struct umbra_vcpu *vcpu);
 

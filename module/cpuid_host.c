@@ -6,6 +6,7 @@
  * Umbra virtualizes it. Knows no vCPU.
  */
 #include <linux/kvm.h>
+#include <linux/kvm_para.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -26,7 +27,6 @@
 
 #define MAX_BASIC		0xdU
 #define MAX_EXTENDED		0x80000021U
-#define HYPERVISOR		0x40000000U
 #define MAX_SUBLEAVES		32
 #define FXSAVE_SIZE		512U
 #define XSAVE_HEADER_SIZE	64U
@@ -200,7 +200,7 @@ static void add_leaf_1(struct cpuid_list *l)
 
 	/* Only the CLFLUSH line size is common to all processors. */
 	e->ebx &= 0xff00;
-	e->ecx = filter(CPUID_1_ECX, e->ecx) | F(HYPERVISOR);
+	e->ecx = filter(CPUID_1_ECX, e->ecx) | F(HYPERVISOR) | F(X2APIC);
 	e->edx = filter(CPUID_1_EDX, e->edx);
 	if (!umbra_host_xcr0)
 		e->ecx &= ~(F(XSAVE) | F(AVX) | F(FMA) | F(F16C));
@@ -294,17 +294,21 @@ static void add_basic(struct cpuid_list *l)
 	}
 }
 
-/* The signature tells which ABI this is; no paravirtual feature is offered. */
+/* What is offered beyond a processor's features. Clients leave it out to hide all of it. */
+#define PV_FEATURES	(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2) |		\
+			 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) |				\
+			 BIT(KVM_FEATURE_NOP_IO_DELAY) | BIT(KVM_FEATURE_PV_EOI) |		\
+			 BIT(KVM_FEATURE_PV_UNHALT) | BIT(KVM_FEATURE_PV_SEND_IPI))
+
 static void add_hypervisor(struct cpuid_list *l)
 {
-	static const char signature[12] = "KVMKVMKVM";
-	struct kvm_cpuid_entry2 *e = add(l, HYPERVISOR, 0);
+	struct kvm_cpuid_entry2 *e = add(l, KVM_CPUID_SIGNATURE, 0);
 
-	e->eax = HYPERVISOR + 1;
-	memcpy(&e->ebx, signature, 4);
-	memcpy(&e->ecx, signature + 4, 4);
-	memcpy(&e->edx, signature + 8, 4);
-	add(l, HYPERVISOR + 1, 0);
+	e->eax = KVM_CPUID_FEATURES;
+	memcpy(&e->ebx, KVM_SIGNATURE, 4);
+	memcpy(&e->ecx, KVM_SIGNATURE + 4, 4);
+	memcpy(&e->edx, KVM_SIGNATURE + 8, 4);
+	add(l, KVM_CPUID_FEATURES, 0)->eax = PV_FEATURES;
 }
 
 static void add_address_sizes(struct cpuid_list *l, u32 leaf)

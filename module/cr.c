@@ -255,6 +255,8 @@ int umbra_set_cr8(struct umbra_vcpu *vcpu, u64 value)
 	if (vcpu->cr8 != value) {
 		vcpu->cr8 = value;
 		umbra_vendor->sync_crs(vcpu);
+		if (vcpu->lapic)
+			umbra_lapic_set_cr8(vcpu, value);
 	}
 	return 0;
 }

@@ -150,7 +150,7 @@ int umbra_em_set_cr(struct umbra_emul *em, unsigned int nr, u64 val)
 		break;
 	case 8:
 		r = umbra_set_cr8(vcpu, val);
-		vcpu->emu->tpr_lowered = vcpu->cr8 < old_cr8;
+		vcpu->emu->tpr_lowered = !vcpu->lapic && vcpu->cr8 < old_cr8;
 		break;
 	default:
 		return em_ud(em);

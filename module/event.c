@@ -10,6 +10,7 @@
 #include <asm/irq_vectors.h>
 #include <asm/trapnr.h>
 #include "event.h"
+#include "irq/irq.h"
 #include "request.h"
 #include "vcpu.h"
 #include "vendor.h"
@@ -190,7 +191,7 @@ void umbra_event_kick_nmi(struct umbra_vcpu *vcpu)
 {
 	atomic_inc(&vcpu->ev.nmi_queued);
 	umbra_request(vcpu, UMBRA_REQ_EVENT);
-	umbra_kick(vcpu);
+	umbra_vcpu_wake(vcpu);
 }
 
 /**
@@ -198,17 +199,24 @@ void umbra_event_kick_nmi(struct umbra_vcpu *vcpu)
  * @vcpu: the vCPU; its mutex is held
  * @vector: interrupt vector
  *
- * Return: 0; -EINVAL for a vector above 255; -EEXIST when one is queued already
- * or did not get in completely: it may have to be queued again.
+ * Where local APICs are in the kernel, and the rest is not, it is an ExtINT to them.
+ *
+ * Return: 0; -EINVAL for a vector above 255; -ENXIO when the kernel has the 8259A, too;
+ * -EEXIST when one is queued already or did not get in completely: it may have to be
+ * queued again.
  */
 int umbra_event_interrupt(struct umbra_vcpu *vcpu, u32 vector)
 {
 	if (vector > 255)
 		return -EINVAL;
+	vcpu->ev.look = true;
+	if (vcpu->vm->irq.chip == UMBRA_IRQCHIP_KERNEL)
+		return -ENXIO;
+	if (vcpu->lapic)
+		return umbra_irq_user_extint(vcpu, vector);
 	if (vcpu->ev.irq.type != UMBRA_EVENT_NONE || vcpu->ev.injected.type == UMBRA_EVENT_IRQ)
 		return -EEXIST;
 	vcpu->ev.irq = (struct umbra_event) { .type = UMBRA_EVENT_IRQ, .vector = vector };
-	vcpu->ev.look = true;
 	return 0;
 }
 
@@ -230,6 +238,35 @@ static bool is_fault(const struct umbra_event *ev)
 static bool can_take_irq(const struct umbra_vcpu *vcpu)
 {
 	return (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow;
+}
+
+/* Does the local APIC offer an interrupt? */
+static bool apic_offers(struct umbra_vcpu *vcpu)
+{
+	return vcpu->lapic && umbra_irq_has(vcpu);
+}
+
+static bool irq_waits(struct umbra_vcpu *vcpu)
+{
+	return vcpu->ev.irq.type != UMBRA_EVENT_NONE || apic_offers(vcpu);
+}
+
+/* Move the interrupt that goes first to @injected; false when it is gone meanwhile. */
+static bool take_irq(struct umbra_vcpu *vcpu)
+{
+	struct umbra_events *ev = &vcpu->ev;
+	int vector;
+
+	if (ev->irq.type != UMBRA_EVENT_NONE) {
+		ev->injected = ev->irq;
+		ev->irq = UMBRA_NO_EVENT;
+		return true;
+	}
+	vector = umbra_irq_take(vcpu);
+	if (vector < 0)
+		return false;
+	ev->injected = (struct umbra_event) { .type = UMBRA_EVENT_IRQ, .vector = vector };
+	return true;
 }
 
 /* User space steps through code and wants no handler in between. */
@@ -262,12 +299,7 @@ static bool pick(struct umbra_vcpu *vcpu)
 		ev->nmi_blocked = true;
 		return true;
 	}
-	if (ev->irq.type != UMBRA_EVENT_NONE && can_take_irq(vcpu)) {
-		ev->injected = ev->irq;
-		ev->irq = UMBRA_NO_EVENT;
-		return true;
-	}
-	return false;
+	return can_take_irq(vcpu) && irq_waits(vcpu) && take_irq(vcpu);
 }
 
 /* One NMI waits while another is handled; more are lost, as on hardware. */
@@ -300,8 +332,8 @@ bool umbra_event_deliver(struct umbra_vcpu *vcpu)
 		umbra_vendor->inject(vcpu, &ev->injected);
 	/* A window that nothing could use would end every entry at once. */
 	nmi = ev->nmi_pending && !blocked_by_debugger(vcpu);
-	irq = ev->irq.type != UMBRA_EVENT_NONE && !blocked_by_debugger(vcpu);
-	irq |= READ_ONCE(vcpu->run->request_interrupt_window) != 0;
+	irq = !blocked_by_debugger(vcpu) && irq_waits(vcpu);
+	irq |= umbra_user_wants_window(vcpu);
 	open = irq || nmi || ev->nmi_blocked;
 	if (open || ev->window)
 		umbra_vendor->window(vcpu, irq, nmi);
@@ -316,12 +348,17 @@ bool umbra_event_deliver(struct umbra_vcpu *vcpu)
  * umbra_event_irq_window_open() - could user space's interrupt go in now?
  * @vcpu: not running
  *
- * Return: true when KVM_INTERRUPT would be delivered at the next entry.
+ * Return: true when KVM_INTERRUPT would be delivered at the next entry; always true where
+ * the 8259A is in the kernel and user space need not care.
  */
 bool umbra_event_irq_window_open(struct umbra_vcpu *vcpu)
 {
 	const struct umbra_events *ev = &vcpu->ev;
 
+	if (vcpu->vm->irq.chip == UMBRA_IRQCHIP_KERNEL)
+		return true;
+	if (vcpu->lapic && !umbra_irq_extint_wanted(vcpu))
+		return false;
 	return can_take_irq(vcpu) && ev->injected.type == UMBRA_EVENT_NONE &&
 	       ev->exception.type == UMBRA_EVENT_NONE && ev->irq.type == UMBRA_EVENT_NONE;
 }
@@ -341,5 +378,5 @@ bool umbra_event_pending(struct umbra_vcpu *vcpu)
 		return true;
 	if ((ev->nmi_pending || atomic_read(&ev->nmi_queued)) && !ev->nmi_blocked)
 		return true;
-	return ev->irq.type != UMBRA_EVENT_NONE && (vcpu->rflags & X86_EFLAGS_IF);
+	return (vcpu->rflags & X86_EFLAGS_IF) && irq_waits(vcpu);
 }

@@ -8,7 +8,6 @@
  */
 #include <linux/kernel.h>
 #include <linux/kvm.h>
-#include <linux/kvm_para.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <asm/cpufeatures.h>
@@ -19,6 +18,7 @@
 #include "emulate.h"
 #include "event.h"
 #include "exit.h"
+#include "halt.h"
 #include "msr.h"
 #include "regs.h"
 #include "vcpu.h"
@@ -76,6 +76,10 @@ int umbra_exit_halt(struct umbra_vcpu *vcpu)
 {
 	if (umbra_event_pending(vcpu))
 		return UMBRA_CONTINUE;
+	if (vcpu->lapic) {
+		umbra_halt_enter(vcpu);
+		return UMBRA_CONTINUE;
+	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return UMBRA_TO_USER;
 }
@@ -109,9 +113,29 @@ static int exit_exception(struct umbra_vcpu *vcpu, bool atomic)
 	}
 }
 
+/*
+ * A write of the local APIC's registers or of its deadline: too frequent for the detour
+ * to where sleeping is allowed. What goes wrong goes wrong there again, and is told.
+ */
+static int exit_apic_write(struct umbra_vcpu *vcpu)
+{
+	u64 data = (u32)vcpu->gpr[UMBRA_RAX] | vcpu->gpr[UMBRA_RDX] << 32;
+	u32 index = vcpu->gpr[UMBRA_RCX];
+	int verdict;
+	u64 next;
+
+	if (!umbra_next_rip(vcpu, true, &next, &verdict))
+		return verdict;
+	if (!umbra_msr_write_quick(vcpu, index, data))
+		return UMBRA_SLOW;
+	return umbra_step_rip(vcpu, next);
+}
+
 static int exit_msr(struct umbra_vcpu *vcpu, bool atomic)
 {
-	return atomic ? UMBRA_SLOW : umbra_msr_exit(vcpu, vcpu->exit.msr.write);
+	if (!atomic)
+		return umbra_msr_exit(vcpu, vcpu->exit.msr.write);
+	return vcpu->lapic && vcpu->exit.msr.write ? exit_apic_write(vcpu) : UMBRA_SLOW;
 }
 
 static int exit_cpuid(struct umbra_vcpu *vcpu, bool atomic)
@@ -203,21 +227,6 @@ static int exit_pause(struct umbra_vcpu *vcpu, bool atomic)
 	return umbra_skip_insn(vcpu, atomic);
 }
 
-/* No hypercall is offered; the answer is the one that guests know from KVM. */
-static int exit_hypercall(struct umbra_vcpu *vcpu, bool atomic)
-{
-	u64 answer = umbra_vendor->cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
-	int verdict;
-	u64 next;
-
-	if (!umbra_next_rip(vcpu, atomic, &next, &verdict))
-		return verdict;
-	if (!umbra_is_64bit_code(vcpu))
-		answer = (u32)answer;
-	vcpu->gpr[UMBRA_RAX] = answer;
-	return umbra_step_rip(vcpu, next);
-}
-
 static int exit_shutdown(struct umbra_vcpu *vcpu, bool atomic)
 {
 	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
@@ -228,7 +237,7 @@ static int exit_irq_window(struct umbra_vcpu *vcpu, bool atomic)
 {
 	struct kvm_run *run = vcpu->run;
 
-	if (!READ_ONCE(run->request_interrupt_window) || !umbra_event_irq_window_open(vcpu))
+	if (!umbra_user_wants_window(vcpu) || !umbra_event_irq_window_open(vcpu))
 		return UMBRA_CONTINUE;
 	run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 	return UMBRA_TO_USER;
@@ -272,7 +281,7 @@ static const exit_fn handlers[] = {
 	[UMBRA_EXIT_RDPMC] = exit_rdpmc,
 	[UMBRA_EXIT_PAUSE] = exit_pause,
 	[UMBRA_EXIT_MONITOR] = exit_monitor,
-	[UMBRA_EXIT_HYPERCALL] = exit_hypercall,
+	[UMBRA_EXIT_HYPERCALL] = umbra_exit_hypercall,
 	[UMBRA_EXIT_SHUTDOWN] = exit_shutdown,
 	[UMBRA_EXIT_IRQ_WINDOW] = exit_irq_window,
 	[UMBRA_EXIT_NMI_WINDOW] = exit_nothing,

@@ -115,6 +115,9 @@ int umbra_exit_page_fault(struct umbra_vcpu *vcpu, bool atomic);
 int umbra_exit_cr(struct umbra_vcpu *vcpu, bool atomic);
 int umbra_exit_invlpg(struct umbra_vcpu *vcpu, bool atomic);
 
+/* hypercall.c */
+int umbra_exit_hypercall(struct umbra_vcpu *vcpu, bool atomic);
+
 /*
  * The first @len (1 to 8) bytes at RIP, little-endian, perhaps more of them.
  * False when they lie on two pages or cannot be had (now, when @atomic).

@@ -240,6 +240,11 @@ static bool set_cr_atomic(struct umbra_vcpu *vcpu, u8 nr, u64 value)
 		if (!((value ^ vcpu->cr4) & ~(u64)CR4_LIGHT))
 			err = umbra_set_cr4(vcpu, value);
 		break;
+	case 8:
+		/* Where user space has the chip, it has to be told. */
+		if (vcpu->lapic)
+			err = umbra_set_cr8(vcpu, value);
+		break;
 	}
 	pagefault_enable();
 	return !err;

@@ -15,6 +15,7 @@
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #include "host.h"
+#include "tsc.h"
 #include "vendor.h"
 
 DEFINE_PER_CPU(bool, umbra_cpu_on);
@@ -115,6 +116,7 @@ static int host_cpu_offline(unsigned int cpu)
 /* Only the boot CPU is left here, with interrupts off. */
 static int host_suspend(void)
 {
+	umbra_tsc_suspend();
 	cpu_off(NULL);
 	return 0;
 }
@@ -123,6 +125,7 @@ static void host_resume(void)
 {
 	atomic_t failed = ATOMIC_INIT(0);
 
+	umbra_tsc_resume();
 	if (host_users)
 		cpu_on(&failed);
 	if (!atomic_read(&failed))

@@ -48,6 +48,8 @@ int umbra_iobus_write(struct umbra_vcpu *vcpu, enum umbra_bus_kind bus, gpa_t ad
 {
 	struct umbra_vm *vm = vcpu->vm;
 
+	if (vcpu->lapic && !umbra_irq_io_write(vcpu, bus, addr, len, data))
+		return 0;
 	if (umbra_ioeventfd_write(vm, bus, addr, len, data))
 		return 0;
 	if (umbra_coalesced_write(vm, bus, addr, len, data))
@@ -55,16 +57,18 @@ int umbra_iobus_write(struct umbra_vcpu *vcpu, enum umbra_bus_kind bus, gpa_t ad
 	return -EOPNOTSUPP;
 }
 
-/* Neither eventfds nor the ring answer reads. */
+/* Neither eventfds nor the ring answer reads, only the interrupt controllers and timers. */
 int umbra_iobus_read(struct umbra_vcpu *vcpu, enum umbra_bus_kind bus, gpa_t addr,
 		     unsigned int len, void *data)
 {
-	return -EOPNOTSUPP;
+	return vcpu->lapic ? umbra_irq_io_read(vcpu, bus, addr, len, data) : -EOPNOTSUPP;
 }
 
 bool umbra_iobus_listens(struct umbra_vcpu *vcpu, enum umbra_bus_kind bus, gpa_t addr,
 			 unsigned int len)
 {
+	if (vcpu->lapic && umbra_irq_io_listens(vcpu, bus, addr, len))
+		return true;
 	return umbra_ioeventfd_listens(vcpu->vm, bus, addr, len) ||
 	       umbra_coalesced_listens(vcpu->vm, bus, addr, len);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What answers a guest's port and MMIO access inside the kernel: ioeventfds
- * and the coalescing ring. (Interrupt controllers join later.)
+ * the coalescing ring, and the chips of irq/.
  */
 #ifndef UMBRA_IOBUS_H
 #define UMBRA_IOBUS_H

@@ -73,7 +73,7 @@ void umbra_msrs_reset(struct umbra_vcpu *vcpu)
 
 	memset(msrs, 0, sizeof(*msrs));
 	msrs->apic_base = APIC_BASE_RESET | MSR_IA32_APICBASE_ENABLE;
-	if (vcpu->id == 0)
+	if (umbra_is_boot_cpu(&vcpu->vm->irq, vcpu->id))
 		msrs->apic_base |= MSR_IA32_APICBASE_BSP;
 	msrs->misc_enable = MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL |
 			    MSR_IA32_MISC_ENABLE_BTS_UNAVAIL;
@@ -166,6 +166,16 @@ static int guest_access(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool writ
 	if (write)
 		return umbra_set_msr(vcpu, index, *data, false);
 	return umbra_get_msr(vcpu, index, data, false);
+}
+
+bool umbra_msr_write_quick(struct umbra_vcpu *vcpu, u32 index, u64 data)
+{
+	if (index >> 8 == UMBRA_MSR_X2APIC >> 8)
+		return !umbra_lapic_set_msr(vcpu, index, data);
+	if (index != MSR_IA32_TSC_DEADLINE || !umbra_msr_filter_allows(vcpu->vm, index, true))
+		return false;
+	umbra_lapic_set_deadline(vcpu, data);
+	return true;
 }
 
 /**

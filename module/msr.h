@@ -60,9 +60,12 @@ int umbra_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host);
  * to user space. UMBRA_CONTINUE, UMBRA_TO_USER. umbra_msr_exit() steps RIP.
  */
 int umbra_msr_exit(struct umbra_vcpu *vcpu, bool write);
+/* The guest's write of an x2APIC register or TSC_DEADLINE; false: not done. Atomic. */
+bool umbra_msr_write_quick(struct umbra_vcpu *vcpu, u32 index, u64 data);
 /* Same for the emulator: 0, -EINVAL (#GP), 1 = exit to user space is set up. */
 int umbra_msr_emulated(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool write);
 
+int umbra_set_apic_base(struct umbra_vcpu *vcpu, u64 data, bool host);
 bool umbra_apic_base_valid(const struct umbra_vcpu *vcpu, u64 data);
 
 /* Must an access to @index leave the guest? Asked by the vendor's map builder. */

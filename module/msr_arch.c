@@ -12,6 +12,7 @@
 #include <asm/msr.h>
 #include <asm/msr-index.h>
 #include "cpuid.h"
+#include "kvmclock.h"
 #include "msr.h"
 #include "msr_internal.h"
 #include "regs.h"
@@ -78,6 +79,27 @@ bool umbra_apic_base_valid(const struct umbra_vcpu *vcpu, u64 data)
 	return umbra_cpuid_has(vcpu, X86_FEATURE_X2APIC) && (data & MSR_IA32_APICBASE_ENABLE);
 }
 
+/**
+ * umbra_set_apic_base() - write APIC_BASE
+ * @vcpu: virtual processor
+ * @data: value
+ * @host: by user space, which may go from any valid value to any other
+ *
+ * Return: 0, or -EINVAL.
+ */
+int umbra_set_apic_base(struct umbra_vcpu *vcpu, u64 data, bool host)
+{
+	int err = umbra_apic_base_valid(vcpu, data) ? 0 : -EINVAL;
+
+	if (!err && vcpu->lapic)
+		err = umbra_lapic_set_base(vcpu, data, host);
+	else if (!err)
+		vcpu->msrs.apic_base = data;
+	if (!err)
+		umbra_cpuid_update_dynamic(vcpu);
+	return err;
+}
+
 static int apic_base_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
 {
 	*data = vcpu->msrs.apic_base;
@@ -86,10 +108,30 @@ static int apic_base_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool hos
 
 static int apic_base_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 {
-	if (!umbra_apic_base_valid(vcpu, data))
-		return -EINVAL;
-	vcpu->msrs.apic_base = data;
-	umbra_cpuid_update_dynamic(vcpu);
+	return umbra_set_apic_base(vcpu, data, host);
+}
+
+/* The local APIC's registers, while it is in x2APIC mode. */
+static int x2apic_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	return vcpu->lapic ? umbra_lapic_get_msr(vcpu, index, data) : -ENOENT;
+}
+
+static int x2apic_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	return vcpu->lapic ? umbra_lapic_set_msr(vcpu, index, data) : -ENOENT;
+}
+
+static int deadline_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	*data = vcpu->lapic ? umbra_lapic_get_deadline(vcpu) : 0;
+	return 0;
+}
+
+static int deadline_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+{
+	if (vcpu->lapic)
+		umbra_lapic_set_deadline(vcpu, data);
 	return 0;
 }
 
@@ -330,20 +372,19 @@ static int syscall_mask_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool h
 	return umbra_vendor->set_msr(vcpu, index, data);
 }
 
-/*
- * The first two registers of KVM's paravirtual clock. It is not offered, and no
- * guest can reach them, but QEMU saves and restores them all the same.
- */
-static int pvclock_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
+static int pv_eoi_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
 {
-	return host ? 0 : -ENOENT;
+	if (!host && !umbra_pv_has(vcpu, KVM_FEATURE_PV_EOI))
+		return -EINVAL;
+	*data = vcpu->pv_eoi.msr;
+	return 0;
 }
 
-static int pvclock_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
+static int pv_eoi_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 {
-	if (!host)
-		return -ENOENT;
-	return data ? -EINVAL : 0;
+	if (!host && !umbra_pv_has(vcpu, KVM_FEATURE_PV_EOI))
+		return -EINVAL;
+	return umbra_pv_eoi_set(vcpu, data);
 }
 
 static int efer_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
@@ -441,7 +482,7 @@ static int decfg_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 
 const struct umbra_msr_row umbra_msr_rows[] = {
 	{ MSR_IA32_TSC, 0, tsc_get, tsc_set },
-	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, pvclock_get, pvclock_set },
+	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, umbra_kvmclock_get_msr, umbra_kvmclock_set_msr },
 	{ MSR_IA32_PLATFORM_ID, 0, NULL, read_only },
 	{ MSR_IA32_APICBASE, 0, apic_base_get, apic_base_set },
 	{ MSR_IA32_EBL_CR_POWERON, 0, NULL, NULL },
@@ -473,6 +514,11 @@ const struct umbra_msr_row umbra_msr_rows[] = {
 	{ MSR_IA32_CR_PAT, 0, umbra_pat_get, umbra_pat_set },
 	{ UMBRA_MTRR_DEF_TYPE, 0, umbra_mtrr_get, umbra_mtrr_set },
 	{ MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + 32 * 4 - 1, umbra_mce_get, umbra_mce_set },
+	{ MSR_IA32_TSC_DEADLINE, 0, deadline_get, deadline_set },
+	{ UMBRA_MSR_X2APIC, UMBRA_MSR_X2APIC + 0xff, x2apic_get, x2apic_set },
+	{ MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, umbra_kvmclock_get_msr,
+	  umbra_kvmclock_set_msr },
+	{ MSR_KVM_PV_EOI_EN, 0, pv_eoi_get, pv_eoi_set },
 	{ MSR_EFER, 0, efer_get, efer_set },
 	{ MSR_STAR, 0, vendor_get, vendor_set },
 	{ MSR_LSTAR, MSR_CSTAR, vendor_get, address_set },

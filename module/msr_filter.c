@@ -52,7 +52,8 @@ bool umbra_msr_filter_allows(struct umbra_vm *vm, u32 index, bool write)
 	bool ok = true;
 	int idx;
 
-	if (!rcu_access_pointer(vm->msr_filter))
+	/* The local APIC's registers cannot be filtered, as on KVM. */
+	if (!rcu_access_pointer(vm->msr_filter) || index >> 8 == UMBRA_MSR_X2APIC >> 8)
 		return true;
 	idx = srcu_read_lock(&vm->srcu);
 	f = srcu_dereference(vm->msr_filter, &vm->srcu);

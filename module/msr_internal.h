@@ -11,6 +11,9 @@
 struct umbra_vcpu;
 struct umbra_vm;
 
+/* First of the 256 MSRs that are the local APIC's in x2APIC mode. */
+#define UMBRA_MSR_X2APIC	0x800
+
 /* Memory type range registers. */
 #define UMBRA_MTRR_CAP		0x0fe
 #define UMBRA_MTRR_VAR_FIRST	0x200	/* eight pairs of base and mask */

@@ -26,17 +26,21 @@
 /**
  * umbra_regs_reset() - everything in struct umbra_vcpu as after power-up
  * @vcpu: virtual processor; its hw part exists
+ * @init: as after INIT: the caches stay as they are
  *
  * Segments and descriptor tables belong to the vendor's vcpu_reset().
  */
-void umbra_regs_reset(struct umbra_vcpu *vcpu)
+void umbra_regs_reset(struct umbra_vcpu *vcpu, bool init)
 {
+	u64 caches = X86_CR0_CD | X86_CR0_NW;
+
+	if (init)
+		caches &= vcpu->cr0;
 	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
-	/* Family 6: what a guest finds in EDX before anybody set CPUID. */
-	vcpu->gpr[UMBRA_RDX] = 0x600;
+	vcpu->gpr[UMBRA_RDX] = umbra_cpuid_signature(vcpu);
 	vcpu->rip = 0xfff0;
 	vcpu->rflags = X86_EFLAGS_FIXED;
-	vcpu->cr0 = X86_CR0_CD | X86_CR0_NW | X86_CR0_ET;
+	vcpu->cr0 = caches | X86_CR0_ET;
 	vcpu->cr2 = 0;
 	vcpu->cr3 = 0;
 	vcpu->cr4 = 0;

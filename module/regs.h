@@ -49,7 +49,7 @@ u64 umbra_get_dr(struct umbra_vcpu *vcpu, int nr);
 /* CR4 bits that this vCPU's CPUID allows; recomputed by umbra_cpuid_updated(). */
 u64 umbra_cr4_allowed(const struct umbra_vcpu *vcpu);
 
-void umbra_regs_reset(struct umbra_vcpu *vcpu);
+void umbra_regs_reset(struct umbra_vcpu *vcpu, bool init);
 void umbra_get_regs(struct umbra_vcpu *vcpu, struct kvm_regs *out);
 int umbra_set_regs(struct umbra_vcpu *vcpu, const struct kvm_regs *in);
 void umbra_get_sregs(struct umbra_vcpu *vcpu, struct kvm_sregs *out);

@@ -18,6 +18,16 @@ void umbra_request(struct umbra_vcpu *vcpu, enum umbra_request req)
 	smp_mb__after_atomic();
 }
 
+bool umbra_take_request(struct umbra_vcpu *vcpu, enum umbra_request req)
+{
+	if (!test_bit(req, &vcpu->requests))
+		return false;
+	clear_bit(req, &vcpu->requests);
+	/* What the requester wrote before the bit is seen after it. */
+	smp_mb__after_atomic();
+	return true;
+}
+
 static bool in_guest(const struct umbra_vcpu *vcpu, int *cpu)
 {
 	*cpu = READ_ONCE(vcpu->cpu);

@@ -23,6 +23,8 @@ enum umbra_request {
 	UMBRA_REQ_MSR_FILTER,	/* rebuild the MSR permission map */
 	UMBRA_REQ_CLOCK,	/* the VM's clock or TSC changed */
 	UMBRA_REQ_HALT,		/* see halt.c: HLT, INIT or SIPI */
+	UMBRA_REQ_EOI_EXIT,	/* see tpr.h, as the next */
+	UMBRA_REQ_TPR_ACCESS,
 };
 
 enum umbra_vcpu_mode {
@@ -30,8 +32,10 @@ enum umbra_vcpu_mode {
 	UMBRA_IN_GUEST,
 };
 
-/* Set @req on @vcpu; any context. Does not kick. Its thread takes it back, in run.c. */
+/* Set @req on @vcpu; any context. Does not kick. */
 void umbra_request(struct umbra_vcpu *vcpu, enum umbra_request req);
+/* Test and clear; the vCPU's own thread. */
+bool umbra_take_request(struct umbra_vcpu *vcpu, enum umbra_request req);
 /* Make @vcpu leave guest mode soon; any context but NMI. */
 void umbra_kick(struct umbra_vcpu *vcpu);
 /* The same, and end its sleep in halt.c if what it waits for is there; any context but NMI. */

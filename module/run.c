@@ -20,9 +20,12 @@
 #include <asm/processor-flags.h>
 #include "compat.h"
 #include "emulate.h"
+#include "halt.h"
 #include "host.h"
 #include "mmu/mmu.h"
 #include "request.h"
+#include "tpr.h"
+#include "tsc.h"
 #include "vcpu.h"
 #include "vendor.h"
 
@@ -35,27 +38,16 @@ static DEFINE_PER_CPU(unsigned long, rcu_told);		/* jiffy of the last note */
 static const unsigned long atomic_requests =
 	BIT(UMBRA_REQ_FLUSH_TLB) | BIT(UMBRA_REQ_EVENT) | BIT(UMBRA_REQ_UNBLOCK);
 
-/* Test and clear. */
-static bool take_request(struct umbra_vcpu *vcpu, enum umbra_request req)
-{
-	if (!test_bit(req, &vcpu->requests))
-		return false;
-	clear_bit(req, &vcpu->requests);
-	/* What the requester wrote before the bit is seen after it. */
-	smp_mb__after_atomic();
-	return true;
-}
-
 /* Requests that are served with preemption off, right before the entry. */
 static void serve_atomic_requests(struct umbra_vcpu *vcpu)
 {
-	if (take_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
+	if (umbra_take_request(vcpu, UMBRA_REQ_FLUSH_TLB)) {
 		umbra_stat_inc(vcpu, flushes_remote);
 		umbra_vendor->flush_tlb(vcpu);
 	}
-	if (take_request(vcpu, UMBRA_REQ_EVENT))
+	if (umbra_take_request(vcpu, UMBRA_REQ_EVENT))
 		vcpu->ev.look = true;
-	take_request(vcpu, UMBRA_REQ_UNBLOCK);
+	umbra_take_request(vcpu, UMBRA_REQ_UNBLOCK);
 }
 
 /* Where not, nothing waits, no window is open, and what went in the last time has arrived. */
@@ -124,6 +116,8 @@ static int enter_once(struct umbra_vcpu *vcpu)
 		goto not_now;
 	if (event_due(vcpu) && !deliver_events(vcpu))
 		goto not_now;
+	if (umbra_pv_eoi_on(&vcpu->pv_eoi) && vcpu->lapic)
+		umbra_pv_eoi_arm(vcpu);
 
 	tell_rcu();
 	if (reaches_xcr0(vcpu))
@@ -159,6 +153,7 @@ static void load(struct umbra_vcpu *vcpu)
 	umbra_fpu_enter(vcpu);
 	umbra_vendor->load(vcpu);
 	vcpu->last_cpu = cpu;
+	umbra_kvmclock_loaded(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
 }
 
@@ -172,7 +167,7 @@ static void put(struct umbra_vcpu *vcpu)
 /* User space asked to be told when KVM_INTERRUPT would be taken. */
 static bool window_wanted_and_open(struct umbra_vcpu *vcpu)
 {
-	if (likely(!READ_ONCE(vcpu->run->request_interrupt_window)))
+	if (likely(!umbra_user_wants_window(vcpu)))
 		return false;
 	vcpu->ev.look = true;
 	return umbra_event_irq_window_open(vcpu);
@@ -195,11 +190,15 @@ static int run_atomic(struct umbra_vcpu *vcpu, bool *handled)
 		r = enter_once(vcpu);
 		if (r != UMBRA_CONTINUE)
 			break;
+		if (vcpu->pv_eoi.armed && !umbra_pv_eoi_disarm(vcpu, true)) {
+			*handled = false;
+			break;
+		}
 		idx = srcu_read_lock(&vcpu->vm->srcu);
 		r = umbra_exit_fast(vcpu);
 		srcu_read_unlock(&vcpu->vm->srcu, idx);
 		*handled = r != UMBRA_SLOW;
-	} while (r == UMBRA_CONTINUE && !window_wanted_and_open(vcpu));
+	} while (r == UMBRA_CONTINUE && !window_wanted_and_open(vcpu) && !vcpu->tpr.page);
 	put(vcpu);
 	preempt_enable();
 	return r;
@@ -209,11 +208,15 @@ static int serve_requests(struct umbra_vcpu *vcpu)
 {
 	int r = 0;
 
-	if (take_request(vcpu, UMBRA_REQ_MSR_FILTER))
+	if (umbra_take_request(vcpu, UMBRA_REQ_MSR_FILTER))
 		umbra_vendor->sync_msr_map(vcpu);
-	if (take_request(vcpu, UMBRA_REQ_CLOCK))
-		umbra_vendor->sync_tsc(vcpu);
-	if (take_request(vcpu, UMBRA_REQ_NEW_ROOT))
+	if (umbra_take_request(vcpu, UMBRA_REQ_CLOCK)) {
+		umbra_tsc_sync(vcpu);
+		umbra_kvmclock_update(vcpu);
+	}
+	/* What it asks for is in umbra_halt_due(), later: it is no root that is missing. */
+	umbra_take_request(vcpu, UMBRA_REQ_HALT);
+	if (umbra_take_request(vcpu, UMBRA_REQ_NEW_ROOT))
 		r = umbra_mmu_load(vcpu);
 	/* Without a root the guest must not run: ask again the next time. */
 	if (r)
@@ -237,11 +240,22 @@ static int prepare(struct umbra_vcpu *vcpu)
 		if (r)
 			return r;
 	}
+	if (umbra_tpr_exit(vcpu))
+		return UMBRA_TO_USER;
+	if (umbra_halt_due(vcpu)) {
+		r = umbra_halt(vcpu);
+		if (r != UMBRA_CONTINUE)
+			return signal_exit(vcpu);
+	}
 	if (vcpu->ev.triple_fault) {
 		vcpu->ev.triple_fault = false;
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return UMBRA_TO_USER;
 	}
+	if (unlikely(vcpu->tpr.page))
+		umbra_tpr_sync(vcpu);
+	if (unlikely(umbra_kvmclock_stale(vcpu)))
+		umbra_request(vcpu, UMBRA_REQ_CLOCK);
 	if (umbra_host_going_down())
 		return -EIO;
 	if (window_wanted_and_open(vcpu)) {
@@ -271,6 +285,8 @@ static int run_loop(struct umbra_vcpu *vcpu)
 			r = r == UMBRA_SLOW ? UMBRA_CONTINUE : r;
 			continue;
 		}
+		if (vcpu->pv_eoi.armed)
+			umbra_pv_eoi_disarm(vcpu, false);
 		idx = srcu_read_lock(&vcpu->vm->srcu);
 		r = umbra_exit_handle(vcpu);
 		srcu_read_unlock(&vcpu->vm->srcu, idx);
@@ -306,7 +322,7 @@ static int begin(struct umbra_vcpu *vcpu)
 			return r;
 	}
 	/* Without a chip in the kernel user space owns the task priority. */
-	if (umbra_set_cr8(vcpu, READ_ONCE(run->cr8)))
+	if (!vcpu->lapic && umbra_set_cr8(vcpu, READ_ONCE(run->cr8)))
 		return -EINVAL;
 	idx = srcu_read_lock(&vcpu->vm->srcu);
 	r = umbra_complete_user_io(vcpu);

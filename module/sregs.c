@@ -103,9 +103,9 @@ static void apply(struct umbra_vcpu *vcpu, const struct kvm_sregs2 *in, const u6
 	vcpu->cr2 = in->cr2;
 	vcpu->cr3 = in->cr3;
 	vcpu->cr4 = in->cr4;
-	vcpu->cr8 = in->cr8;
 	vcpu->efer = in->efer;
-	vcpu->msrs.apic_base = in->apic_base;
+	umbra_set_cr8(vcpu, in->cr8);
+	umbra_set_apic_base(vcpu, in->apic_base, true);
 	if (pdptes)
 		memcpy(vcpu->pdpte, pdptes, sizeof(vcpu->pdpte));
 	else if (sregs_pae_paging(in))

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest time. The guest's TSC is the host's plus an offset; no hardware here
- * scales it. The VM's clock is the host's time since boot plus an offset.
- * Owns vcpu->tsc_offset, vcpu->tsc_khz, vm->first_tsc_offset, vm->clock_offset.
+ * Guests' TSCs. A guest's is the host's plus an offset; no hardware here scales it.
+ * When the host wakes from a sleep that stopped its TSC, all guests' go on as if it had
+ * not: offsets are relative to a host TSC that is never set back, umbra_host_tsc().
+ * Owns vcpu->tsc_offset, vcpu->tsc_khz, vm->first_tsc_offset. The VM's clock is kvmclock.c's.
  */
 #include <linux/irqflags.h>
 #include <linux/ktime.h>
-#include <linux/kvm.h>
 #include <linux/math64.h>
 #include <linux/spinlock.h>
-#include <linux/string.h>
 #include <asm/tsc.h>
 #include "request.h"
 #include "tsc.h"
@@ -21,10 +20,68 @@
 /* Orders writes of vm->first_tsc_offset; held for a few instructions. */
 static DEFINE_SPINLOCK(offset_lock);
 
+u64 umbra_tsc_lost;
+
+/* At the moment the host went to sleep. */
+static u64 slept_tsc;
+static s64 slept_ns;
+
+/* Interrupts off, one CPU left, the kernel's clocks are still there. */
+void umbra_tsc_suspend(void)
+{
+	slept_tsc = umbra_host_tsc();
+	slept_ns = ktime_to_ns(ktime_get_boottime());
+}
+
+/* As above. A TSC that went on needs nothing: it shows what has passed. */
+void umbra_tsc_resume(void)
+{
+	u64 passed = ktime_to_ns(ktime_get_boottime()) - slept_ns;
+	u64 now = umbra_host_tsc();
+
+	if ((s64)(now - slept_tsc) < 0)
+		WRITE_ONCE(umbra_tsc_lost, umbra_tsc_lost + slept_tsc - now +
+			   mul_u64_u32_div(passed, tsc_khz, 1000000));
+}
+
+void umbra_tsc_sync(struct umbra_vcpu *vcpu)
+{
+	bool moved = umbra_tsc_moved(vcpu);
+
+	vcpu->tsc_lost = READ_ONCE(umbra_tsc_lost);
+	umbra_vendor->sync_tsc(vcpu);
+	if (moved && vcpu->lapic)
+		umbra_lapic_tsc_changed(vcpu);
+}
+
+/* Every page of the VM says whether all TSCs are in step. */
 static void set_offset(struct umbra_vcpu *vcpu, u64 offset)
 {
-	vcpu->tsc_offset = offset;
+	if (offset == vcpu->tsc_offset)
+		return;
+	WRITE_ONCE(vcpu->tsc_offset, offset);
 	umbra_vendor->sync_tsc(vcpu);
+	if (vcpu->lapic)
+		umbra_lapic_tsc_changed(vcpu);
+	umbra_request_all(vcpu->vm, UMBRA_REQ_CLOCK);
+}
+
+/**
+ * umbra_tsc_in_step() - do all vCPUs read the same TSC?
+ * @vm: virtual machine
+ *
+ * Any context. A change that the answer misses is followed by UMBRA_REQ_CLOCK.
+ */
+bool umbra_tsc_in_step(struct umbra_vm *vm)
+{
+	struct umbra_vcpu *vcpu = umbra_vcpu_at(vm, 0);
+	u64 first = vcpu ? READ_ONCE(vcpu->tsc_offset) : 0;
+	int i;
+
+	for (i = 1; (vcpu = umbra_vcpu_at(vm, i)); i++)
+		if (READ_ONCE(vcpu->tsc_offset) != first)
+			return false;
+	return true;
 }
 
 /**
@@ -39,21 +96,21 @@ void umbra_tsc_vcpu_init(struct umbra_vcpu *vcpu)
 
 	spin_lock(&offset_lock);
 	if (!vm->first_tsc_offset)
-		vm->first_tsc_offset = -rdtsc();
+		vm->first_tsc_offset = -umbra_host_tsc();
 	vcpu->tsc_offset = vm->first_tsc_offset;
 	spin_unlock(&offset_lock);
 	vcpu->tsc_khz = READ_ONCE(vm->default_tsc_khz) ?: tsc_khz;
-	umbra_vendor->sync_tsc(vcpu);
+	umbra_tsc_sync(vcpu);
 }
 
 u64 umbra_guest_tsc(struct umbra_vcpu *vcpu)
 {
-	return rdtsc() + vcpu->tsc_offset;
+	return umbra_host_tsc() + vcpu->tsc_offset;
 }
 
 void umbra_set_guest_tsc(struct umbra_vcpu *vcpu, u64 value)
 {
-	set_offset(vcpu, value - rdtsc());
+	set_offset(vcpu, value - umbra_host_tsc());
 }
 
 void umbra_tsc_adjust(struct umbra_vcpu *vcpu, u64 delta)
@@ -74,7 +131,7 @@ void umbra_tsc_host_write(struct umbra_vcpu *vcpu, u64 value)
 {
 	struct umbra_vm *vm = vcpu->vm;
 	u64 second = (u64)tsc_khz * 1000;
-	u64 offset = value - rdtsc();
+	u64 offset = value - umbra_host_tsc();
 	u64 ahead;
 
 	spin_lock(&offset_lock);
@@ -95,6 +152,7 @@ void umbra_tsc_host_write(struct umbra_vcpu *vcpu, u64 value)
  */
 void umbra_tsc_set_offset(struct umbra_vcpu *vcpu, u64 offset)
 {
+	offset -= READ_ONCE(umbra_tsc_lost);
 	spin_lock(&offset_lock);
 	vcpu->vm->first_tsc_offset = offset;
 	spin_unlock(&offset_lock);
@@ -121,71 +179,5 @@ int umbra_set_tsc_khz(struct umbra_vcpu *vcpu, u32 khz)
 	if (!umbra_tsc_khz_supported(khz))
 		return -EINVAL;
 	vcpu->tsc_khz = khz;
-	return 0;
-}
-
-static s64 boot_ns(void)
-{
-	return ktime_to_ns(ktime_get_boottime());
-}
-
-/**
- * umbra_clock_init() - start the VM's clock at 0
- * @vm: virtual machine under construction
- */
-void umbra_clock_init(struct umbra_vm *vm)
-{
-	vm->clock_offset = -boot_ns();
-	vm->default_tsc_khz = tsc_khz;
-}
-
-/**
- * umbra_get_clock() - KVM_GET_CLOCK
- * @vm: virtual machine
- * @out: filled: clock, and the host's real time and TSC at that instant
- *
- * Context: vm->lock held, or the caller does not mind a concurrent change.
- */
-void umbra_get_clock(struct umbra_vm *vm, struct kvm_clock_data *out)
-{
-	unsigned long flags;
-
-	memset(out, 0, sizeof(*out));
-	local_irq_save(flags);
-	out->host_tsc = rdtsc_ordered();
-	out->clock = boot_ns() + READ_ONCE(vm->clock_offset);
-	out->realtime = ktime_get_real_ns();
-	local_irq_restore(flags);
-	if (check_tsc_unstable()) {
-		out->host_tsc = 0;
-		out->flags = KVM_CLOCK_REALTIME;
-		return;
-	}
-	out->flags = KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC | KVM_CLOCK_TSC_STABLE;
-}
-
-/**
- * umbra_set_clock() - KVM_SET_CLOCK
- * @vm: virtual machine
- * @in: clock; with KVM_CLOCK_REALTIME, its value at that host time
- *
- * Context: vm->lock held.
- * Return: 0, or -EINVAL for unknown flags.
- */
-int umbra_set_clock(struct umbra_vm *vm, const struct kvm_clock_data *in)
-{
-	const u32 known = KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
-	s64 clock = in->clock;
-	s64 passed;
-
-	if (in->flags & ~known)
-		return -EINVAL;
-	if (in->flags & KVM_CLOCK_REALTIME) {
-		passed = ktime_get_real_ns() - in->realtime;
-		if (passed > 0)
-			clock += passed;
-	}
-	WRITE_ONCE(vm->clock_offset, clock - boot_ns());
-	umbra_request_all(vm, UMBRA_REQ_CLOCK);
 	return 0;
 }

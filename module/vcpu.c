@@ -38,19 +38,39 @@ static int vcpu_alloc_pages(struct umbra_vcpu *vcpu)
 	return 0;
 }
 
-/* The state of a processor that has just been switched on. */
-static void vcpu_power_up(struct umbra_vcpu *vcpu)
+/**
+ * umbra_vcpu_reset() - the state after power-up or INIT
+ * @vcpu: its mutex is held, or nobody knows it yet
+ * @init: INIT, which leaves alone what the manuals say
+ */
+void umbra_vcpu_reset(struct umbra_vcpu *vcpu, bool init)
 {
-	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	umbra_emulate_cancel(vcpu);
 	umbra_events_reset(vcpu);
-	umbra_msrs_reset(vcpu);
-	umbra_fpu_reset(vcpu);
-	umbra_tsc_vcpu_init(vcpu);
-	umbra_regs_reset(vcpu);
+	if (!init) {
+		umbra_msrs_reset(vcpu);
+		umbra_fpu_reset(vcpu);
+		umbra_tsc_vcpu_init(vcpu);
+	}
+	umbra_kvmclock_reset(vcpu);
+	umbra_pv_eoi_set(vcpu, 0);
+	WRITE_ONCE(vcpu->pv_kicked, false);
+	umbra_regs_reset(vcpu, init);
 	umbra_vendor->vcpu_reset(vcpu);
+	if (vcpu->lapic)
+		umbra_lapic_reset(vcpu, init);
 	umbra_cpuid_update_dynamic(vcpu);
+	umbra_mmu_registers_set(vcpu);
 	umbra_request(vcpu, UMBRA_REQ_NEW_ROOT);
 	umbra_request(vcpu, UMBRA_REQ_MSR_FILTER);
+}
+
+/* Processors that the local APIC has to start wait for it, but the first one. */
+static u32 first_mp_state(const struct umbra_vcpu *vcpu)
+{
+	if (!vcpu->lapic || umbra_is_boot_cpu(&vcpu->vm->irq, vcpu->id))
+		return KVM_MP_STATE_RUNNABLE;
+	return KVM_MP_STATE_UNINITIALIZED;
 }
 
 static int vcpu_create_parts(struct umbra_vcpu *vcpu)
@@ -71,8 +91,13 @@ static int vcpu_create_parts(struct umbra_vcpu *vcpu)
 	r = umbra_vendor->vcpu_create(vcpu);
 	if (r)
 		goto free_mmu;
+	r = vcpu->vm->irq.chip == UMBRA_IRQCHIP_NONE ? 0 : umbra_lapic_create(vcpu);
+	if (r)
+		goto free_hw;
 	return 0;
 
+free_hw:
+	umbra_vendor->vcpu_destroy(vcpu);
 free_mmu:
 	umbra_mmu_vcpu_destroy(vcpu);
 free_emulate:
@@ -90,6 +115,8 @@ free_pages:
  */
 void umbra_vcpu_destroy(struct umbra_vcpu *vcpu)
 {
+	if (vcpu->lapic)
+		umbra_lapic_destroy(vcpu);
 	umbra_vendor->vcpu_destroy(vcpu);
 	umbra_mmu_vcpu_destroy(vcpu);
 	umbra_emulate_destroy(vcpu);
@@ -112,6 +139,7 @@ static struct umbra_vcpu *vcpu_create(struct umbra_vm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->cpu = -1;
 	vcpu->last_cpu = -1;
+	rcuwait_init(&vcpu->wait);
 	umbra_cpuid_init(vcpu);
 	r = vcpu_create_parts(vcpu);
 	if (r) {
@@ -119,7 +147,8 @@ static struct umbra_vcpu *vcpu_create(struct umbra_vm *vm, u32 id)
 		kfree(vcpu);
 		return ERR_PTR(r);
 	}
-	vcpu_power_up(vcpu);
+	umbra_vcpu_reset(vcpu, false);
+	vcpu->mp_state = first_mp_state(vcpu);
 	return vcpu;
 }
 

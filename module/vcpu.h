@@ -17,9 +17,11 @@
 #include "event.h"
 #include "exit.h"
 #include "fpu.h"
+#include "kvmclock.h"
 #include "msr.h"
 #include "regs.h"
 #include "stats.h"
+#include "tpr.h"
 #include "types.h"
 #include "vm.h"
 
@@ -69,8 +71,14 @@ struct umbra_vcpu {
 	int (*complete)(struct umbra_vcpu *vcpu);	/* (v) finish after user space; see run.c */
 
 	u32 tsc_khz;				/* (v) */
-	u64 tsc_offset;				/* (v) guest TSC = host TSC + offset */
+	u64 tsc_offset;				/* (v) guest TSC = umbra_host_tsc() + offset */
+	u64 tsc_lost;				/* (v) see umbra_tsc_moved() */
+	struct umbra_kvmclock clock;		/* (v) owned by kvmclock.c */
+	struct umbra_pv_eoi pv_eoi;		/* (v) owned by irq/pv_eoi.c */
+	bool pv_enforce;			/* (v) KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
+	bool pv_kicked;				/* (a) KVM_HC_KICK_CPU, until a HLT ends */
 	u32 mp_state;				/* (v) KVM_MP_STATE_* */
+	struct umbra_tpr tpr;			/* (v) */
 
 	u32 guest_debug;			/* (v) KVM_GUESTDBG_* */
 	u64 debug_dr[8];			/* (v) user space's DR0-3 and DR7 */
@@ -84,8 +92,16 @@ static inline u64 umbra_debug_rflags(const struct umbra_vcpu *vcpu)
 	return vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP ? X86_EFLAGS_TF : 0;
 }
 
+/* With the 8259A in the kernel, user space has nothing to put through a window. */
+static inline bool umbra_user_wants_window(const struct umbra_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->run->request_interrupt_window) &&
+	       vcpu->vm->irq.chip != UMBRA_IRQCHIP_KERNEL;
+}
+
 int umbra_vcpu_create_fd(struct umbra_vm *vm, u32 id);
 void umbra_vcpu_destroy(struct umbra_vcpu *vcpu);
+void umbra_vcpu_reset(struct umbra_vcpu *vcpu, bool init);
 void umbra_run_init(void);		/* at module init */
 /* KVM_RUN: vcpu->mutex held. */
 int umbra_vcpu_run(struct umbra_vcpu *vcpu);

@@ -10,8 +10,10 @@
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
+#include "caps.h"
 #include "debug.h"
 #include "emulate.h"
+#include "halt.h"
 #include "mmu/mmu.h"
 #include "tsc.h"
 #include "vcpu.h"
@@ -31,6 +33,9 @@ union vcpu_arg {
 	struct kvm_translation translation;
 	struct kvm_interrupt interrupt;
 	struct kvm_x86_mce mce;
+	struct kvm_lapic_state lapic;
+	struct kvm_tpr_access_ctl tpr;
+	struct kvm_vapic_addr vapic;
 	u64 mcg_cap;
 };
 
@@ -45,21 +50,6 @@ static int vcpu_translate(struct umbra_vcpu *vcpu, struct kvm_translation *t)
 	t->physical_address = r ? UMBRA_INVALID_GPA : w.gpa;
 	t->writeable = 1;
 	t->usermode = 0;
-	return 0;
-}
-
-static int vcpu_get_mp_state(struct umbra_vcpu *vcpu, struct kvm_mp_state *out)
-{
-	out->mp_state = vcpu->mp_state;
-	return 0;
-}
-
-/* Without a chip in the kernel nobody could wake or start the vCPU here. */
-static int vcpu_set_mp_state(struct umbra_vcpu *vcpu, const struct kvm_mp_state *in)
-{
-	if (in->mp_state != KVM_MP_STATE_RUNNABLE)
-		return -EINVAL;
-	vcpu->mp_state = in->mp_state;
 	return 0;
 }
 
@@ -93,7 +83,10 @@ static int vcpu_set_regs(struct umbra_vcpu *vcpu, const struct kvm_regs *in)
 	return r;
 }
 
-/* Calls that fill a structure for the caller. -ENOTTY: not one of them. */
+/*
+ * Calls that fill a structure for the caller, and KVM_TPR_ACCESS_REPORTING, which is one
+ * by its number. -ENOTTY: not one of them.
+ */
 static int vcpu_get(struct umbra_vcpu *vcpu, unsigned int cmd, union vcpu_arg *a)
 {
 	switch (cmd) {
@@ -119,7 +112,11 @@ static int vcpu_get(struct umbra_vcpu *vcpu, unsigned int cmd, union vcpu_arg *a
 		umbra_event_get(vcpu, &a->events);
 		return 0;
 	case KVM_GET_MP_STATE:
-		return vcpu_get_mp_state(vcpu, &a->mp_state);
+		return umbra_get_mp_state(vcpu, &a->mp_state);
+	case KVM_TPR_ACCESS_REPORTING:
+		return umbra_tpr_reporting(vcpu, &a->tpr);
+	case KVM_GET_LAPIC:
+		return umbra_lapic_get_state(vcpu, &a->lapic);
 	case KVM_TRANSLATE:
 		return vcpu_translate(vcpu, &a->translation);
 	default:
@@ -146,7 +143,11 @@ static int vcpu_set(struct umbra_vcpu *vcpu, unsigned int cmd, const union vcpu_
 	case KVM_SET_VCPU_EVENTS:
 		return umbra_event_set(vcpu, &a->events);
 	case KVM_SET_MP_STATE:
-		return vcpu_set_mp_state(vcpu, &a->mp_state);
+		return umbra_set_mp_state(vcpu, &a->mp_state);
+	case KVM_SET_VAPIC_ADDR:
+		return umbra_set_vapic_addr(vcpu, &a->vapic);
+	case KVM_SET_LAPIC:
+		return umbra_lapic_set_state(vcpu, &a->lapic);
 	case KVM_SET_GUEST_DEBUG:
 		return umbra_set_guest_debug(vcpu, &a->debug);
 	case KVM_INTERRUPT:
@@ -180,6 +181,10 @@ static bool vcpu_struct_known(unsigned int cmd)
 	case KVM_SET_VCPU_EVENTS:
 	case KVM_GET_MP_STATE:
 	case KVM_SET_MP_STATE:
+	case KVM_GET_LAPIC:
+	case KVM_SET_LAPIC:
+	case KVM_TPR_ACCESS_REPORTING:
+	case KVM_SET_VAPIC_ADDR:
 	case KVM_SET_GUEST_DEBUG:
 	case KVM_TRANSLATE:
 	case KVM_INTERRUPT:
@@ -234,13 +239,22 @@ static int vcpu_attr(struct umbra_vcpu *vcpu, unsigned int cmd, const void __use
 	case KVM_HAS_DEVICE_ATTR:
 		return 0;
 	case KVM_GET_DEVICE_ATTR:
-		return put_user(vcpu->tsc_offset, value);
+		return put_user(umbra_tsc_hw_offset(vcpu), value);
 	default:
 		if (get_user(offset, value))
 			return -EFAULT;
 		umbra_tsc_set_offset(vcpu, offset);
 		return 0;
 	}
+}
+
+static int vcpu_enable_cap(struct umbra_vcpu *vcpu, const void __user *user)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, user, sizeof(cap)))
+		return -EFAULT;
+	return umbra_vcpu_enable_cap(vcpu, &cap);
 }
 
 /* Calls without a fixed structure. */
@@ -283,8 +297,9 @@ static int vcpu_ioctl_locked(struct umbra_vcpu *vcpu, unsigned int cmd, unsigned
 	case KVM_GET_STATS_FD:
 		return umbra_vcpu_stats_fd(vcpu);
 	case KVM_KVMCLOCK_CTRL:
-		/* No guest has a kvmclock page that could be told. */
-		return -EINVAL;
+		return umbra_kvmclock_stopped(vcpu);
+	case KVM_ENABLE_CAP:
+		return vcpu_enable_cap(vcpu, user);
 	default:
 		return vcpu_struct_ioctl(vcpu, cmd, user);
 	}

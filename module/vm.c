@@ -10,8 +10,8 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "host.h"
+#include "kvmclock.h"
 #include "msr.h"
-#include "tsc.h"
 #include "vcpu.h"
 #include "vm.h"
 #include "vm_ioctl.h"
@@ -32,9 +32,12 @@ static int vm_create_parts(struct umbra_vm *vm)
 	r = umbra_iobus_init(vm);
 	if (r)
 		goto free_slots;
-	r = umbra_mmu_vm_create(vm);
+	r = umbra_irq_vm_create(vm);
 	if (r)
 		goto free_bus;
+	r = umbra_mmu_vm_create(vm);
+	if (r)
+		goto free_irq;
 	r = umbra_notifier_register(vm);
 	if (r)
 		goto free_mmu;
@@ -42,6 +45,8 @@ static int vm_create_parts(struct umbra_vm *vm)
 
 free_mmu:
 	umbra_mmu_vm_destroy(vm);
+free_irq:
+	umbra_irq_vm_destroy(vm);
 free_bus:
 	umbra_iobus_destroy(vm);
 free_slots:
@@ -62,12 +67,15 @@ static void vm_destroy(struct kref *ref)
 	struct umbra_vm *vm = container_of(ref, struct umbra_vm, ref);
 	int i, nr = vm->nr_vcpus;
 
+	/* Interrupts from outside end before those who would take them. */
+	umbra_irq_vm_retire(vm);
 	umbra_notifier_unregister(vm);
 	umbra_mmu_vm_retire(vm);
 	/* Flushes on the way must not look for those that are freed already. */
 	vm->nr_vcpus = 0;
 	for (i = 0; i < nr; i++)
 		umbra_vcpu_destroy(vm->vcpu[i]);
+	umbra_irq_vm_destroy(vm);
 	umbra_mmu_vm_destroy(vm);
 	umbra_msr_filter_free(vm);
 	umbra_iobus_destroy(vm);

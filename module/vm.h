@@ -15,6 +15,7 @@
 #include <linux/srcu.h>
 #include "iobus.h"
 #include "irq/irq.h"
+#include "kvmclock.h"
 #include "memslot.h"
 #include "mmu/mmu.h"
 #include "stats.h"
@@ -57,7 +58,7 @@ struct umbra_vm {
 	u64 disabled_quirks;			/* (m) KVM_CAP_DISABLE_QUIRKS2 */
 	u32 max_vcpu_id;			/* (m) KVM_CAP_MAX_VCPU_ID, 0 = not chosen */
 	u64 manual_dirty;			/* (s) KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
-	s64 clock_offset;			/* (m) ns, kvm clock minus host boot time */
+	struct umbra_clock clock;		/* owned by kvmclock.c */
 	u32 default_tsc_khz;			/* (m) */
 	u64 first_tsc_offset;			/* (m) so that vCPUs start in step */
 	gpa_t identity_map;			/* (m) KVM_SET_IDENTITY_MAP_ADDR, kept only */

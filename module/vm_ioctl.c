@@ -12,6 +12,7 @@
 #include "caps.h"
 #include "emulate.h"
 #include "iobus.h"
+#include "kvmclock.h"
 #include "msr.h"
 #include "request.h"
 #include "tsc.h"
@@ -202,11 +203,7 @@ long umbra_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return min_t(unsigned long, umbra_mmu_limit(vm), INT_MAX);
 	case KVM_GET_STATS_FD:
 		return umbra_vm_stats_fd(vm);
-	case KVM_SET_GSI_ROUTING:
-	case KVM_SIGNAL_MSI:
-		/* No chip in the kernel that an interrupt could be routed to. */
-		return -EINVAL;
 	default:
-		return -ENOTTY;
+		return umbra_irq_vm_ioctl(vm, cmd, arg);
 	}
 }

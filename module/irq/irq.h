@@ -136,6 +136,10 @@ u8 umbra_lapic_sipi_vector(struct umbra_vcpu *vcpu);
 
 /* TPR, bits 7:4, as CR8 has it. The local APIC is told of each write of CR8. vCPU. */
 void umbra_lapic_set_cr8(struct umbra_vcpu *vcpu, u64 cr8);
+/* The whole TPR; vcpu->cr8 follows. vCPU. */
+void umbra_lapic_set_tpr(struct umbra_vcpu *vcpu, u8 tpr);
+/* TPR, class of the highest vector in service << 8, highest vector that waits << 24. vCPU. */
+u32 umbra_lapic_vapic(struct umbra_vcpu *vcpu);
 
 /*
  * MSRs: APIC_BASE, x2APIC registers (0x800 to 0x8ff), TSC_DEADLINE. vCPU, atomic. 0, or
@@ -155,8 +159,28 @@ int umbra_lapic_set_state(struct umbra_vcpu *vcpu, const struct kvm_lapic_state 
 
 /* PV: hypercall KVM_HC_SEND_IPI. Number of vCPUs that took it, or -KVM_EINVAL. vCPU, atomic. */
 int umbra_lapic_pv_ipi(struct umbra_vcpu *vcpu, u64 low, u64 high, u32 min, u64 icr, bool mode64);
-/* PV EOI, MSR KVM_PV_EOI_EN: see pv_eoi.c. */
+
+/**
+ * struct umbra_pv_eoi - PV EOI; member "pv_eoi" of struct umbra_vcpu, owned by pv_eoi.c
+ * @msr: MSR_KVM_PV_EOI_EN
+ * @armed: the guest runs, or just ran, with the bit in its memory set
+ */
+struct umbra_pv_eoi {
+	u64 msr;
+	bool armed;
+};
+
 int umbra_pv_eoi_set(struct umbra_vcpu *vcpu, u64 data);
-void umbra_pv_eoi_before_entry(struct umbra_vcpu *vcpu);	/* may sleep: not atomic */
+/* Last of all before an entry, where umbra_pv_eoi_on(). vCPU; interrupts off. */
+void umbra_pv_eoi_arm(struct umbra_vcpu *vcpu);
+/*
+ * First of all after an exit, where @armed: what the guest did takes effect now. vCPU. False
+ * only when @atomic: guest memory has to be faulted in, do it again where one may sleep.
+ */
+bool umbra_pv_eoi_disarm(struct umbra_vcpu *vcpu, bool atomic);
+static inline bool umbra_pv_eoi_on(const struct umbra_pv_eoi *p)
+{
+	return p->msr & 1;
+}
 
 #endif

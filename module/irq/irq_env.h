@@ -35,6 +35,8 @@
 #include "../compat.h"
 #include "../cpuid.h"
 #include "../event.h"
+#include "../guest_mem.h"
+#include "../mmu/mmu.h"
 #include "../request.h"
 #include "../stats.h"
 #include "../tpr.h"

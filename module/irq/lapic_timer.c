@@ -112,9 +112,11 @@ static void arm(struct umbra_lapic *lapic, u64 due)
 	WRITE_ONCE(lapic->timer.due, due);
 	if (due && start(lapic, due))
 		return;
-	/* Unless the callback, still under way for an earlier one, has done it. */
-	if (due && cmpxchg(&lapic->timer.due, due, 0) == due)
+	/* If the callback, still under way for an earlier one, has done it: two are one. */
+	if (due) {
+		WRITE_ONCE(lapic->timer.due, 0);
 		umbra_lapic_local(lapic, UMBRA_LVT_TIMER);
+	}
 	hrtimer_try_to_cancel(&lapic->timer.hr);
 }
 

@@ -17,6 +17,7 @@
 #include <asm/special_insns.h>
 #include <asm/trapnr.h>
 #include "../debug.h"
+#include "../tsc.h"
 #include "svm.h"
 
 /* Exits that every guest has, whatever its state. */
@@ -223,7 +224,7 @@ void svm_sync_debug(struct umbra_vcpu *vcpu)
 
 void svm_sync_tsc(struct umbra_vcpu *vcpu)
 {
-	to_svm(vcpu)->vmcb->control.tsc_offset = vcpu->tsc_offset;
+	to_svm(vcpu)->vmcb->control.tsc_offset = umbra_tsc_hw_offset(vcpu);
 }
 
 /* Bit of @index's read intercept in the map, or -1 when the map has none. */

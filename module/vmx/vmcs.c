@@ -17,6 +17,7 @@
 #include <asm/special_insns.h>
 #include <asm/trapnr.h>
 #include "../debug.h"
+#include "../tsc.h"
 #include "insn.h"
 #include "vmx.h"
 
@@ -180,7 +181,7 @@ void vmx_write_dirty(struct umbra_vcpu *vcpu)
 	if (vmx->dirty & VMX_DEBUG)
 		vmx_write(GUEST_DR7, umbra_effective_dr(vcpu, 7));
 	if (vmx->dirty & VMX_TSC)
-		vmx_write(TSC_OFFSET, vcpu->tsc_offset);
+		vmx_write(TSC_OFFSET, umbra_tsc_hw_offset(vcpu));
 	if (vmx->dirty & VMX_CACHED)
 		vmx_write_cached(vcpu, vmx->dirty);
 	vmx->dirty = 0;
