@@ -16,6 +16,7 @@
 #define MSR_EXIT_REASONS (KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
 			  KVM_MSR_EXIT_REASON_FILTER)
 #define MANUAL_DIRTY (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
+#define X2APIC_API (KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 #define GUEST_DEBUG (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_SW_BP | \
 		     KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | \
 		     KVM_GUESTDBG_BLOCKIRQ)
@@ -61,13 +62,18 @@ static bool always_offered(long cap)
 	case KVM_CAP_MSR_PLATFORM_INFO:
 	case KVM_CAP_DISABLE_QUIRKS:
 	case KVM_CAP_BINARY_STATS_FD:
-		return true;
-	/*
-	 * The calls are there and answer what they answer on KVM in a VM without
-	 * a chip in the kernel. QEMU does not start where they are missing.
-	 */
-	case KVM_CAP_IRQ_ROUTING:
+	case KVM_CAP_IRQCHIP:
+	case KVM_CAP_SPLIT_IRQCHIP:
+	case KVM_CAP_IRQ_INJECT_STATUS:
 	case KVM_CAP_SIGNAL_MSI:
+	case KVM_CAP_IRQFD:
+	case KVM_CAP_IRQFD_RESAMPLE:
+	case KVM_CAP_PIT:
+	case KVM_CAP_PIT2:
+	case KVM_CAP_PIT_STATE2:
+	case KVM_CAP_REINJECT_CONTROL:
+	case KVM_CAP_SET_BOOT_CPU_ID:
+	case KVM_CAP_TSC_DEADLINE_TIMER:
 		return true;
 	default:
 		return false;
@@ -99,6 +105,10 @@ int umbra_check_extension(long cap)
 		return MANUAL_DIRTY;
 	case KVM_CAP_DISABLE_QUIRKS2:
 		return UMBRA_QUIRKS;
+	case KVM_CAP_IRQ_ROUTING:
+		return UMBRA_MAX_ROUTES;
+	case KVM_CAP_X2APIC_API:
+		return X2APIC_API;
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return MSR_EXIT_REASONS;
 	case KVM_CAP_XCRS:
@@ -166,6 +176,20 @@ static int enable_max_vcpu_id(struct umbra_vm *vm, u64 max)
 	return r;
 }
 
+/* What is on already stays on. */
+static int enable_x2apic_api(struct umbra_vm *vm, u64 flags)
+{
+	if (flags & ~(u64)X2APIC_API)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	if (flags & KVM_X2APIC_API_USE_32BIT_IDS)
+		WRITE_ONCE(vm->irq.x2apic_ids, true);
+	if (flags & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+		WRITE_ONCE(vm->irq.no_broadcast_quirk, true);
+	mutex_unlock(&vm->lock);
+	return 0;
+}
+
 static int enable_flag(struct umbra_vm *vm, bool *flag, u64 on)
 {
 	mutex_lock(&vm->lock);
@@ -198,6 +222,10 @@ int umbra_vm_enable_cap(struct umbra_vm *vm, const struct kvm_enable_cap *cap)
 		return disable_quirks(vm, cap->args[0], cap->cap == KVM_CAP_DISABLE_QUIRKS2);
 	case KVM_CAP_MAX_VCPU_ID:
 		return enable_max_vcpu_id(vm, cap->args[0]);
+	case KVM_CAP_SPLIT_IRQCHIP:
+		return umbra_irqchip_split(vm, cap->args[0]);
+	case KVM_CAP_X2APIC_API:
+		return enable_x2apic_api(vm, cap->args[0]);
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		return enable_flag(vm, &vm->exception_payload, cap->args[0]);
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:

@@ -186,7 +186,7 @@ static void arm(struct umbra_pit *pit)
 	}
 	pit->armed = true;
 	pit->next = s->count_load_time + ns;
-	hrtimer_start(&pit->timer, ns_to_ktime(pit->next), HRTIMER_MODE_ABS);
+	hrtimer_start(&pit->timer, ns_to_ktime(pit->next), HRTIMER_MODE_ABS_HARD);
 }
 
 /* @count: 0 means 65536 */
@@ -544,8 +544,7 @@ static struct umbra_pit *alloc_pit(struct umbra_vm *vm, u32 flags)
 	if (!pit)
 		return NULL;
 	raw_spin_lock_init(&pit->lock);
-	hrtimer_init(&pit->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
-	pit->timer.function = fire;
+	umbra_hrtimer_setup(&pit->timer, fire, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
 	pit->vm = vm;
 	pit->reinject = true;
 	pit->speaker = flags & KVM_PIT_SPEAKER_DUMMY;
