@@ -223,19 +223,10 @@ static void guest_deadline(void)
 	guest_done();
 }
 
-static void with_deadline_cpuid(struct ut_vcpu *vcpu)
-{
-	struct kvm_cpuid2 *cpuid = ut_supported_cpuid(vcpu->vm->dev_fd);
-
-	ut_cpuid_entry(cpuid, 1, 0)->ecx |= BIT_ULL(24);
-	ut_must_ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid);
-	free(cpuid);
-}
-
 TEST_F_TIMEOUT(timer, deadline, UT_IRQ_TIMEOUT)
 {
 	ASSERT_EQ(1, ut_cap(self->vm->fd, KVM_CAP_TSC_DEADLINE_TIMER));
-	with_deadline_cpuid(self->vcpu);
+	ut_cpuid_deadline(self->vcpu);
 	run(self->vcpu, guest_deadline);
 }
 

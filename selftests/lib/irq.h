@@ -123,7 +123,13 @@ void guest_ioapic_write(u32 reg, u32 value);
 /* Both halves of a redirection entry, the one with the mask bit last. */
 void guest_ioapic_redir(int pin, u64 entry);
 
-/* Handlers: count, and log; the second says EOI to the local APIC. */
+/* Have the test set an input, see ut_serve_lines(). */
+void guest_line(u64 gsi, u64 level);
+
+/*
+ * Handlers: count, and log; the second says EOI to the local APIC, and counts what is not in
+ * service there as a phantom.
+ */
 #define UT_IRQ_LOG		64
 void guest_irq_count(struct ut_ex_regs *regs);
 void guest_irq_eoi(struct ut_ex_regs *regs);
@@ -141,10 +147,13 @@ struct ut_vm *ut_irq_vm(void);
 struct ut_vm *ut_irq_vm_bare(void);
 /* The guest's counts. */
 u64 ut_hits(struct ut_vm *vm, int cpu, int vector);
+u64 ut_phantoms(struct ut_vm *vm, int cpu);
 void ut_clear_hits(struct ut_vm *vm);
 /* The n-th interrupt of this vCPU since ut_clear_hits(); 0: none. */
 int ut_logged(struct ut_vm *vm, int cpu, int n);
 
+/* Supported CPUID and the TSC deadline timer, which that leaves out. */
+void ut_cpuid_deadline(struct ut_vcpu *vcpu);
 u32 ut_lapic_reg(struct ut_vcpu *vcpu, u32 reg);
 void ut_lapic_set_reg(struct ut_vcpu *vcpu, u32 reg, u32 value);
 bool ut_lapic_bit(struct ut_vcpu *vcpu, u32 reg, int vector);
@@ -158,6 +167,13 @@ int ut_msi(struct ut_vm *vm, u32 addr, u32 data);
 /* Run one vCPU up to the expected UT_SYNC or UT_DONE; anything else ends the test. */
 void ut_until(struct ut_vcpu *vcpu, u64 stage);
 #define UT_UNTIL_DONE		(~0ull)
+/* Up to UT_DONE, setting lines as guest_line() asks. */
+void ut_serve_lines(struct ut_vcpu *vcpu);
+/* KVM_IRQ_LINE_STATUS: what became of it. */
+int ut_line_status(struct ut_vm *vm, u32 gsi, int level);
+/* KVM_GET_IRQCHIP and KVM_SET_IRQCHIP. */
+void ut_get_chip(struct ut_vm *vm, u32 id, struct kvm_irqchip *chip);
+void ut_set_chip(struct ut_vm *vm, const struct kvm_irqchip *chip);
 
 /**
  * struct ut_runner - a thread that runs a vCPU

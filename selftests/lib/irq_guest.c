@@ -82,6 +82,11 @@ void guest_ioapic_redir(int pin, u64 entry)
 	guest_ioapic_write(IOAPIC_REDIR + 2 * pin, entry);
 }
 
+void guest_line(u64 gsi, u64 level)
+{
+	guest_sync_args(UT_LINE_STAGE, gsi, level, 0);
+}
+
 void guest_irq_count(struct ut_ex_regs *regs)
 {
 	struct ut_irq_cpu *cpu = this_cpu();
@@ -96,6 +101,13 @@ void guest_irq_count(struct ut_ex_regs *regs)
 
 void guest_irq_eoi(struct ut_ex_regs *regs)
 {
+	struct ut_irq_cpu *cpu = this_cpu();
+
+	/* The emulated processor delivers one now and then that its hypervisor had delivered. */
+	if (!guest_apic_bit(UT_APIC_ISR, regs->vector)) {
+		ut_write_once(cpu->phantoms, ut_read_once(cpu->phantoms) + 1);
+		return;
+	}
 	guest_irq_count(regs);
 	guest_eoi();
 }

@@ -41,6 +41,11 @@ u64 ut_hits(struct ut_vm *vm, int cpu, int vector)
 	return ut_read_once(cpu_of(vm, cpu)->hits[vector]);
 }
 
+u64 ut_phantoms(struct ut_vm *vm, int cpu)
+{
+	return ut_read_once(cpu_of(vm, cpu)->phantoms);
+}
+
 void ut_clear_hits(struct ut_vm *vm)
 {
 	int i;
@@ -55,6 +60,15 @@ void ut_clear_hits(struct ut_vm *vm)
 int ut_logged(struct ut_vm *vm, int cpu, int n)
 {
 	return ut_read_once(cpu_of(vm, cpu)->log[n]);
+}
+
+void ut_cpuid_deadline(struct ut_vcpu *vcpu)
+{
+	struct kvm_cpuid2 *cpuid = ut_supported_cpuid(vcpu->vm->dev_fd);
+
+	ut_cpuid_entry(cpuid, 1, 0)->ecx |= BIT_ULL(24);
+	ut_must_ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid);
+	free(cpuid);
 }
 
 u32 ut_lapic_reg(struct ut_vcpu *vcpu, u32 reg)
@@ -121,6 +135,38 @@ void ut_until(struct ut_vcpu *vcpu, u64 stage)
 	if (stage == UT_UNTIL_DONE ? cmd != UT_DONE : cmd != UT_SYNC || uc.arg[0] != stage)
 		ut_die("vCPU %d: command %d, stage %lu instead of %lu", vcpu->id, cmd, uc.arg[0],
 		       stage);
+}
+
+void ut_serve_lines(struct ut_vcpu *vcpu)
+{
+	struct ut_ucall uc;
+	int cmd;
+
+	while ((cmd = ut_next(vcpu, &uc)) == UT_SYNC && uc.arg[0] == UT_LINE_STAGE)
+		ut_line(vcpu->vm, uc.arg[1], uc.arg[2]);
+	if (cmd != UT_DONE)
+		ut_die("vCPU %d: command %d, exit %s", vcpu->id, cmd,
+		       ut_exit_name(vcpu->run->exit_reason));
+}
+
+int ut_line_status(struct ut_vm *vm, u32 gsi, int level)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = level };
+
+	ut_must_ioctl(vm->fd, KVM_IRQ_LINE_STATUS, &line);
+	return line.status;
+}
+
+void ut_get_chip(struct ut_vm *vm, u32 id, struct kvm_irqchip *chip)
+{
+	memset(chip, 0, sizeof(*chip));
+	chip->chip_id = id;
+	ut_must_ioctl(vm->fd, KVM_GET_IRQCHIP, chip);
+}
+
+void ut_set_chip(struct ut_vm *vm, const struct kvm_irqchip *chip)
+{
+	ut_must_ioctl(vm->fd, KVM_SET_IRQCHIP, chip);
 }
 
 static void do_nothing(int sig)
