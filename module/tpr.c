@@ -75,11 +75,12 @@ void umbra_tpr_sync(struct umbra_vcpu *vcpu)
  * @vcpu: virtual processor
  * @ctl: whether to report; nothing comes back
  *
- * Return: 0, or -EINVAL for flags, and where user space has the local APIC itself.
+ * Where user space has the local APIC itself, there will be nothing to report.
+ * Return: 0, or -EINVAL for flags.
  */
 int umbra_tpr_reporting(struct umbra_vcpu *vcpu, struct kvm_tpr_access_ctl *ctl)
 {
-	if (ctl->flags || !vcpu->lapic)
+	if (ctl->flags)
 		return -EINVAL;
 	vcpu->tpr.report = ctl->enabled;
 	return 0;

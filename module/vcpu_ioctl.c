@@ -116,7 +116,7 @@ static int vcpu_get(struct umbra_vcpu *vcpu, unsigned int cmd, union vcpu_arg *a
 	case KVM_TPR_ACCESS_REPORTING:
 		return umbra_tpr_reporting(vcpu, &a->tpr);
 	case KVM_GET_LAPIC:
-		return umbra_lapic_get_state(vcpu, &a->lapic);
+		return vcpu->lapic ? umbra_lapic_get_state(vcpu, &a->lapic) : -EINVAL;
 	case KVM_TRANSLATE:
 		return vcpu_translate(vcpu, &a->translation);
 	default:
@@ -147,7 +147,7 @@ static int vcpu_set(struct umbra_vcpu *vcpu, unsigned int cmd, const union vcpu_
 	case KVM_SET_VAPIC_ADDR:
 		return umbra_set_vapic_addr(vcpu, &a->vapic);
 	case KVM_SET_LAPIC:
-		return umbra_lapic_set_state(vcpu, &a->lapic);
+		return vcpu->lapic ? umbra_lapic_set_state(vcpu, &a->lapic) : -EINVAL;
 	case KVM_SET_GUEST_DEBUG:
 		return umbra_set_guest_debug(vcpu, &a->debug);
 	case KVM_INTERRUPT:
