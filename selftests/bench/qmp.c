@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * As little of QEMU's control protocol as its statistics need: one line of JSON each way,
- * in which numbers are found by the words around them.
+ * As little of QEMU's control protocol as is needed here: one line of JSON each way, in which
+ * values are found by the words around them.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "qmp.h"
 
 #define MAX_ANSWER	0x40000
+#define ANSWER_SECONDS	600
 
-/* Read lines until one with @word has come; false at the end of them. */
+/* Read lines until one with @word or an error has come; false at the end of them. */
 static bool read_answer(int fd, char *buf, const char *word)
 {
 	size_t len = 0;
@@ -22,7 +24,7 @@ static bool read_answer(int fd, char *buf, const char *word)
 		if (buf[len++] != '\n')
 			continue;
 		buf[len] = 0;
-		if (strstr(buf, word))
+		if (strstr(buf, word) || strstr(buf, "{\"error\": "))
 			return true;
 		len = 0;
 	}
@@ -33,16 +35,29 @@ static bool ask(int fd, const char *question, char *buf)
 {
 	ssize_t len = strlen(question);
 
-	return write(fd, question, len) == len && read_answer(fd, buf, "\"return\"");
+	return write(fd, question, len) == len && read_answer(fd, buf, "{\"return\": ");
+}
+
+char *qmp_execute(int fd, const char *command)
+{
+	char *buf = malloc(MAX_ANSWER);
+
+	if (buf && !ask(fd, command, buf)) {
+		free(buf);
+		buf = NULL;
+	}
+	return buf;
 }
 
 int qmp_connect(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char *buf = malloc(MAX_ANSWER);
 
 	strncpy(addr.sun_path, path, sizeof(addr.sun_path) - 1);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (fd >= 0 && (!buf || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
 			!read_answer(fd, buf, "\"QMP\"") ||
 			!ask(fd, "{\"execute\":\"qmp_capabilities\"}\n", buf))) {

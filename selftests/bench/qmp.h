@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Asks a running QEMU for the hypervisor's statistics over its control socket. A hypervisor
- * answers only the process that made the VM, so nobody else can read them.
+ * Steers a running QEMU over its control socket, and asks it for the hypervisor's statistics: a
+ * hypervisor answers only the process that made the VM, so nobody else can read them.
  */
 #ifndef BENCH_QMP_H
 #define BENCH_QMP_H
@@ -16,6 +16,15 @@
  * Return: a descriptor, or -1.
  */
 int qmp_connect(const char *path);
+
+/**
+ * qmp_execute() - one command and its answer
+ * @fd: result of qmp_connect()
+ * @command: one line of JSON
+ *
+ * Return: the line that answers, which has "return" or "error", to be freed; NULL when none came.
+ */
+char *qmp_execute(int fd, const char *command);
 
 /**
  * qmp_statistic() - the value of a statistic
