@@ -324,8 +324,8 @@ void umbra_ioapic_get(struct umbra_vm *vm, struct kvm_ioapic_state *state)
 	state->id = ioapic->id;
 	for (pin = 0; pin < UMBRA_IOAPIC_PINS; pin++) {
 		state->redirtbl[pin].bits = shown_entry(ioapic, pin);
-		/* Edges have been sent: to say that they wait would send them again. */
-		if (ioapic->entry[pin] & ENTRY_LEVEL)
+		/* An edge that was sent would be sent again, if it were said to wait. */
+		if (ioapic->entry[pin] & (ENTRY_LEVEL | ENTRY_MASKED))
 			state->irr |= ioapic->irr & BIT(pin);
 	}
 	raw_spin_unlock_irq(&ioapic->lock);

@@ -48,15 +48,18 @@ int umbra_msi_deliver(struct umbra_vm *vm, u32 low, u32 high, u32 data)
  * @vm: VM
  * @msi: copy of the caller's structure
  *
- * Return: number of local APICs that took it, 0 when it waited there already; -1 (which the
- * caller sees as EPERM) when it addresses nobody; -EINVAL no local APIC in the kernel, a
- * device id (KVM_CAP_MSI_DEVID is not offered), or a bad address.
+ * Return: number of local APICs that took it, at least 1, also when it waited there already;
+ * -1 (which the caller sees as EPERM) when nobody takes it; -EINVAL no local APIC in the kernel,
+ * a device id (KVM_CAP_MSI_DEVID is not offered), or a bad address.
  */
 int umbra_msi_signal(struct umbra_vm *vm, const struct kvm_msi *msi)
 {
+	int r;
+
 	if (umbra_irq_chip(vm) == UMBRA_IRQCHIP_NONE || msi->flags)
 		return -EINVAL;
 	if (!umbra_msi_valid(vm, msi->address_hi))
 		return -EINVAL;
-	return umbra_msi_deliver(vm, msi->address_lo, msi->address_hi, msi->data);
+	r = umbra_msi_deliver(vm, msi->address_lo, msi->address_hi, msi->data);
+	return r < 0 ? r : max(r, 1);
 }
