@@ -48,9 +48,11 @@ static bool extint_open(const struct umbra_lapic *lapic)
 
 void umbra_lapic_refresh(struct umbra_lapic *lapic)
 {
+	bool accepts;
+
 	WRITE_ONCE(lapic->mode, umbra_lapic_mode_of(lapic->vcpu->msrs.apic_base));
-	WRITE_ONCE(lapic->accepts, lapic->mode != UMBRA_LAPIC_OFF &&
-				   lapic->svr & UMBRA_LAPIC_SW_ENABLED);
+	accepts = lapic->mode != UMBRA_LAPIC_OFF && lapic->svr & UMBRA_LAPIC_SW_ENABLED;
+	WRITE_ONCE(lapic->accepts, accepts);
 	WRITE_ONCE(lapic->extint_open, extint_open(lapic));
 	lapic->vcpu->ev.look = true;
 }
