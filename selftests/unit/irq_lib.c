@@ -6,6 +6,7 @@
 
 struct unit unit;
 u32 tsc_khz = 2500000;
+struct delayed_work *unit_delayed;
 
 static struct hrtimer *timers;		/* all that are queued, in no order */
 
@@ -155,6 +156,16 @@ int unit_timers(void)
 	for (t = timers; t; t = t->next)
 		n++;
 	return n;
+}
+
+bool unit_work(void)
+{
+	struct delayed_work *work = unit_delayed;
+
+	unit_delayed = NULL;
+	if (work)
+		work->work.function(&work->work);
+	return work;
 }
 
 void *unit_zalloc(size_t n)

@@ -73,6 +73,8 @@ void unit_pass(u64 ns);
 /* Let time pass to when the next timer expires; false: none is running. */
 bool unit_pass_to_timer(void);
 int unit_timers(void);		/* that are queued */
+/* Run the delayed work; false: none waits. */
+bool unit_work(void);
 
 /* Registers of vCPU @i's xAPIC by its MMIO page. */
 u32 unit_reg(int i, u32 offset);

@@ -290,12 +290,12 @@ struct work_struct {
 
 struct delayed_work {
 	struct work_struct work;
-	bool scheduled;
 };
 
-#define INIT_DELAYED_WORK(w, f)	((w)->work.function = (f), (w)->scheduled = false)
-#define schedule_delayed_work(w, delay)	((void)(delay), (w)->scheduled = true)
-#define cancel_delayed_work_sync(w)	((w)->scheduled = false)
+#define INIT_DELAYED_WORK(w, f)	((w)->work.function = (f))
+#define schedule_delayed_work(w, delay)	((void)(delay), unit_delayed = (w))
+#define cancel_delayed_work_sync(w)	((void)(w), unit_delayed = NULL)
+extern struct delayed_work *unit_delayed;	/* the one that waits */
 
 /* Altered: objects are counted, and allocation fails where the test says so. */
 void *unit_zalloc(size_t n);
