@@ -27,6 +27,8 @@ int umbra_emulate_write(struct umbra_vcpu *vcpu, gpa_t gpa);
  * The guest's tables were walked already for the access to @gva and lead to @gpa.
  */
 int umbra_emulate_write_atomic(struct umbra_vcpu *vcpu, gva_t gva, u32 access, gpa_t gpa);
+/* A move to or from a device in the kernel, without sleeping: as the last. */
+int umbra_emulate_mmio_atomic(struct umbra_vcpu *vcpu, gpa_t gpa, u32 access);
 /* Port access of vcpu->exit.io. Same returns; UMBRA_SLOW when @atomic cannot. */
 int umbra_pio_exit(struct umbra_vcpu *vcpu, bool atomic);
 /*

@@ -2,7 +2,8 @@
 /*
  * The stores that kernels change table entries with, carried out on a traced page
  * without the emulator: the fault has told the address, and the guest's tables
- * were walked for it. What differs in anything from what is expected here, and
+ * were walked for it. And the moves that they reach registers of devices with, where
+ * the device is in the kernel. What differs in anything from what is expected here, and
  * what does not succeed at once, is the emulator's. Must not sleep.
  */
 #include <linux/align.h>
@@ -12,6 +13,7 @@
 #include "emulate_internal.h"
 #include "exit.h"
 #include "guest_mem.h"
+#include "iobus.h"
 #include "mmu/mmu.h"
 #include "vcpu.h"
 
@@ -26,6 +28,7 @@
 enum store_op {
 	STORE_NONE,
 	STORE_MOV,
+	STORE_LOAD,		/* not a store: only of devices */
 	STORE_XCHG,
 	STORE_CMPXCHG,
 	STORE_OR,
@@ -98,6 +101,9 @@ static void classify(struct store *s, u16 opcode)
 	case 0x89:
 		s->op = s->lock ? STORE_NONE : STORE_MOV;
 		return;
+	case 0x8b:
+		s->op = s->lock ? STORE_NONE : STORE_LOAD;
+		return;
 	case 0xc7:
 		s->imm_bytes = 4;
 		s->op = s->lock ? STORE_NONE : by_reg(s, 0, STORE_MOV, 0, STORE_MOV);
@@ -160,8 +166,11 @@ static u64 base_address(const struct umbra_vcpu *vcpu, struct store *s, bool *re
 	return ea;
 }
 
-/* Take the instruction apart; true when it is known here and its operand is at @gva. */
-static bool decode(const struct umbra_vcpu *vcpu, struct store *s, gva_t gva)
+/*
+ * Take the instruction apart; true when it is known here and its operand is at @where, of
+ * which the bits in @mask are known.
+ */
+static bool decode(const struct umbra_vcpu *vcpu, struct store *s, u64 where, u64 mask)
 {
 	u16 opcode = next_byte(s);
 	bool relative;
@@ -187,7 +196,8 @@ static bool decode(const struct umbra_vcpu *vcpu, struct store *s, gva_t gva)
 	if (relative)
 		ea += vcpu->rip + s->len;
 	/* The rest of a longer one was not seen. */
-	return s->len <= sizeof(s->code) && ea == gva && IS_ALIGNED(gva, s->bytes);
+	return s->len <= sizeof(s->code) && !((ea ^ where) & mask) &&
+	       IS_ALIGNED(where, s->bytes);
 }
 
 static u64 *store_reg(struct umbra_vcpu *vcpu, const struct store *s)
@@ -316,7 +326,51 @@ int umbra_emulate_store(struct umbra_vcpu *vcpu, u64 code, gva_t gva, u32 access
 	/* Not what the processor itself writes to descriptors and the like. */
 	if ((access & ~UMBRA_ACC_USER) != UMBRA_ACC_WRITE)
 		return UMBRA_SLOW;
-	if (!decode(vcpu, &s, gva) || !carry_out(vcpu, &s, gpa))
+	if (!decode(vcpu, &s, gva, ~0ULL) || s.op == STORE_LOAD || !carry_out(vcpu, &s, gpa))
+		return UMBRA_SLOW;
+	return umbra_step_rip(vcpu, vcpu->rip + s.len);
+}
+
+/* False: no device in the kernel took it. */
+static bool move_device(struct umbra_vcpu *vcpu, const struct store *s, gpa_t gpa)
+{
+	u64 val = 0;
+
+	if (s->op == STORE_MOV) {
+		val = source(vcpu, s);
+		return !umbra_iobus_write(vcpu, UMBRA_BUS_MMIO, gpa, s->bytes, &val);
+	}
+	if (umbra_iobus_read(vcpu, UMBRA_BUS_MMIO, gpa, s->bytes, &val))
+		return false;
+	*store_reg(vcpu, s) = val;
+	return true;
+}
+
+/**
+ * umbra_emulate_mmio_atomic() - carry out a move to or from a device in the kernel
+ * @vcpu: virtual processor, mutex held, not in the guest
+ * @gpa: what was accessed
+ * @access: how, UMBRA_ACC_*
+ *
+ * Where the second level faulted the linear address is not known, but its offset in the
+ * page is the same.
+ * Context: inside an SRCU read section of the VM; does not sleep.
+ * Return: UMBRA_CONTINUE, UMBRA_TO_USER, or UMBRA_SLOW with nothing changed.
+ */
+int umbra_emulate_mmio_atomic(struct umbra_vcpu *vcpu, gpa_t gpa, u32 access)
+{
+	bool write = access & UMBRA_ACC_WRITE;
+	struct store s;
+
+	if (!umbra_iobus_listens(vcpu, UMBRA_BUS_MMIO, gpa, sizeof(u32)))
+		return UMBRA_SLOW;
+	if (!vcpu->exit.code64 || umbra_emulate_stepping(vcpu, vcpu->rflags) ||
+	    !umbra_peek_insn(vcpu, sizeof(s.code), true, &s.code))
+		return UMBRA_SLOW;
+	s.len = 0;
+	if (!decode(vcpu, &s, gpa, PAGE_SIZE - 1) || s.op != (write ? STORE_MOV : STORE_LOAD))
+		return UMBRA_SLOW;
+	if (!move_device(vcpu, &s, gpa))
 		return UMBRA_SLOW;
 	return umbra_step_rip(vcpu, vcpu->rip + s.len);
 }

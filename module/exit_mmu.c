@@ -64,6 +64,14 @@ static int emulate_traced(struct umbra_vcpu *vcpu, gpa_t gpa)
 	return umbra_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV);
 }
 
+/* What an access to a device comes to where nobody can sleep. */
+static int mmio_atomic(struct umbra_vcpu *vcpu, gpa_t gpa, u32 access)
+{
+	if (!vcpu->lapic || in_delivery(vcpu))
+		return UMBRA_SLOW;
+	return umbra_emulate_mmio_atomic(vcpu, gpa, access);
+}
+
 /* What follows from a verdict whether the fault was second-level or the guest's. */
 static int act(struct umbra_vcpu *vcpu, int verdict, gpa_t gpa, bool atomic)
 {
@@ -93,8 +101,11 @@ static int act(struct umbra_vcpu *vcpu, int verdict, gpa_t gpa, bool atomic)
 int umbra_exit_fault(struct umbra_vcpu *vcpu, bool atomic)
 {
 	gpa_t gpa = vcpu->exit.fault.gpa;
-	int verdict = umbra_mmu_fault(vcpu, gpa, vcpu->exit.fault.access, atomic);
+	u32 access = vcpu->exit.fault.access;
+	int verdict = umbra_mmu_fault(vcpu, gpa, access, atomic);
 
+	if (verdict == UMBRA_MMU_MMIO && atomic && !vcpu->exit.fault.walk)
+		return mmio_atomic(vcpu, gpa, access);
 	/* A second level knows nothing of the guest's own faults. */
 	if (verdict == UMBRA_MMU_INJECT)
 		return umbra_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
@@ -140,6 +151,8 @@ int umbra_exit_page_fault(struct umbra_vcpu *vcpu, bool atomic)
 	}
 	if (verdict == UMBRA_MMU_EMULATE && atomic && !in_delivery(vcpu))
 		return umbra_emulate_write_atomic(vcpu, gva, access, w.gpa);
+	if (verdict == UMBRA_MMU_MMIO && atomic)
+		return mmio_atomic(vcpu, w.gpa, access);
 	return act(vcpu, verdict, w.gpa, atomic);
 }
 

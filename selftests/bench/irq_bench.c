@@ -19,7 +19,26 @@
 #define IOEVENTFD_PORT	0x500
 #define IRQFD_PORT	0x508
 #define IRQFD_GSI	24
+#define READY		7	/* the second vCPU hears IPIs */
 #define DELAY		200000	/* ticks from arming a timer to its interrupt, for a HLT */
+
+/* Interrupts that each vCPU has taken. */
+static u64 taken[2];
+
+/* Nothing but what any handler does. */
+static void take(struct ut_ex_regs *regs)
+{
+	taken[guest_cpu()]++;
+	guest_eoi();
+}
+
+static void wait_taken(u64 n)
+{
+	guest_sti();
+	while (ut_read_once(taken[guest_cpu()]) < n)
+		guest_pause();
+	guest_cli();
+}
 
 /* What was prepared does not count. */
 static u64 begin(void)
@@ -74,7 +93,7 @@ static void self_ipi(u64 n)
 	start = begin();
 	for (i = 0; i < n; i++)
 		guest_wrmsr(UT_MSR_X2APIC + (UT_APIC_SELF_IPI >> 4), VECTOR);
-	guest_wait_hits(VECTOR, n);
+	wait_taken(n);
 	report(start);
 }
 
@@ -88,14 +107,14 @@ static void timer(u64 n)
 	start = begin();
 	for (i = 0; i < n; i++) {
 		guest_wrmsr(UT_MSR_TSC_DEADLINE, 1);
-		guest_wait_hits(VECTOR, i + 1);
+		wait_taken(i + 1);
 	}
 	report(start);
 }
 
 static void halt_until(u64 n)
 {
-	while (guest_hits(VECTOR) < n) {
+	while (ut_read_once(taken[guest_cpu()]) < n) {
 		guest_sti_hlt();
 		guest_cli();
 	}
@@ -123,11 +142,11 @@ static void ping(u64 n)
 
 	x2apic();
 	if (guest_cpu()) {
+		guest_sync(READY);
 		for (i = 0; i < n; i++) {
 			halt_until(i + 1);
 			guest_apic_icr(0, VECTOR);
 		}
-		guest_sync(2);
 		guest_done();
 		return;
 	}
@@ -159,7 +178,7 @@ static void irqfd(u64 n)
 	start = begin();
 	for (i = 0; i < n; i++) {
 		guest_outb(IRQFD_PORT, 0);
-		guest_wait_hits(VECTOR, i + 1);
+		wait_taken(i + 1);
 	}
 	report(start);
 }
@@ -241,14 +260,17 @@ static u64 once(const struct bench_case *c, u64 n, u64 *exits)
 	struct ut_ucall uc;
 	int i, fd[2] = { irqfd_setup(vm), ioeventfd_setup(vm) };
 
+	ut_set_handler(vm, VECTOR, take);
 	for (i = 0; i < c->vcpus; i++) {
 		vcpu[i] = ut_vcpu_long(vm, i, c->fn);
 		ut_cpuid_deadline(vcpu[i]);
 		ut_set_mp(vcpu[i], KVM_MP_STATE_RUNNABLE);
 		ut_set_args(vcpu[i], n, 0);
 	}
-	if (c->vcpus > 1)
+	if (c->vcpus > 1) {
 		other = ut_runner_start(vcpu[1]);
+		ut_wait(__atomic_load_n(&other->stage, __ATOMIC_ACQUIRE) == READY);
+	}
 	*exits = -exits_until_report(c, vcpu[0], &uc);
 	*exits += exits_until_report(c, vcpu[0], &uc);
 	if (other)
