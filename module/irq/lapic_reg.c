@@ -234,12 +234,15 @@ int umbra_lapic_reg_write(struct umbra_lapic *lapic, u32 offset, u32 value)
  * @addr: guest physical address
  * @len: bytes
  *
- * It does in x2APIC mode and while it is off, too: nothing else is there, and user space
- * does not expect such an access.
+ * It does in x2APIC mode and while it is off, too, unless user space has disabled this quirk:
+ * nothing else is there, and user space does not expect such an access.
  */
 bool umbra_lapic_mmio(struct umbra_vcpu *vcpu, gpa_t addr, unsigned int len)
 {
-	return addr - (vcpu->msrs.apic_base & MSR_IA32_APICBASE_BASE) <= PAGE_BYTES - len;
+	if (addr - (vcpu->msrs.apic_base & MSR_IA32_APICBASE_BASE) > PAGE_BYTES - len)
+		return false;
+	return vcpu->lapic->mode == UMBRA_LAPIC_XAPIC ||
+	       umbra_has_quirk(vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
 }
 
 static bool illegal(struct umbra_lapic *lapic, int err)

@@ -318,6 +318,10 @@ static void mmio(void **state)
 	unit_set_reg(0, APIC_TASKPRI, 0x70);
 	assert_int_equal(unit_reg(0, APIC_TASKPRI), 0xffffffff);
 	assert_int_equal(vcpu->cr8, 3);
+	/* ... or whatever user space has there, if it says so. */
+	assert_true(umbra_lapic_mmio(vcpu, 0xd0000020, 4));
+	unit.vm.disabled_quirks = KVM_X86_QUIRK_LAPIC_MMIO_HOLE;
+	assert_false(umbra_lapic_mmio(vcpu, 0xd0000020, 4));
 }
 
 static const u64 bases[] = {

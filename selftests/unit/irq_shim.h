@@ -332,6 +332,7 @@ struct umbra_vm {
 	struct umbra_irq irq;
 	struct umbra_vcpu *vcpu[UMBRA_MAX_VCPUS];
 	int nr_vcpus;
+	u64 disabled_quirks;
 };
 
 struct umbra_vcpu {
@@ -353,6 +354,11 @@ struct umbra_vcpu {
 static inline struct umbra_vcpu *umbra_vcpu_at(const struct umbra_vm *vm, int index)
 {
 	return index < vm->nr_vcpus ? vm->vcpu[index] : NULL;
+}
+
+static inline bool umbra_has_quirk(const struct umbra_vm *vm, u64 quirk)
+{
+	return !(vm->disabled_quirks & quirk);
 }
 
 bool umbra_cpuid_has(const struct umbra_vcpu *vcpu, unsigned int x86_feature);
