@@ -28,7 +28,8 @@
  * What Umbra does as KVM does it, though a processor would not, until user space
  * disables it: KVM_X86_QUIRK_*.
  */
-#define UMBRA_QUIRKS	(KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+#define UMBRA_QUIRKS	(KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | \
+			 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
 struct umbra_vcpu;
 
