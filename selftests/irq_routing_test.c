@@ -238,7 +238,8 @@ TEST_F(routing, msi_results)
 	struct ut_vm *bare;
 
 	EXPECT_EQ(1, ut_msi(self->vm, MSI_DEST(0), VECTOR));
-	EXPECT_EQ(1, ut_msi(self->vm, MSI_DEST(0), VECTOR));
+	/* Merged with the first: as delivered for KVM, coalesced for others. */
+	EXPECT_LE(0, ut_msi(self->vm, MSI_DEST(0), VECTOR));
 	EXPECT_GE(0, ut_msi(self->vm, MSI_DEST(0x44), VECTOR));
 	ut_lapic_set_reg(self->vm->vcpu[1], UT_APIC_SVR, UT_SPURIOUS_VECTOR);
 	EXPECT_GE(0, ut_msi(self->vm, MSI_DEST(1), VECTOR));

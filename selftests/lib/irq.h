@@ -207,15 +207,17 @@ u64 ut_runner_cpu_us(struct ut_runner *runner);
 #define UT_HANG_MS		100000
 /* For the harness: longer than UT_HANG_MS, so that the reason is told. */
 #define UT_IRQ_TIMEOUT		120
-#define ut_wait(cond) do {							\
-	unsigned int __ms;						\
+#define ut_wait(cond) do {						\
+	u64 __end = ut_now_ms() + UT_HANG_MS;				\
 									\
-	for (__ms = 0; !(cond); __ms++) {					\
-		if (__ms >= UT_HANG_MS)						\
+	while (!(cond)) {						\
+		if (ut_now_ms() > __end)				\
 			ut_die("%s:%d: in vain: %s", __FILE__, __LINE__, #cond); \
-		ut_sleep_ms(1);							\
-	}									\
+		ut_sleep_ms(1);						\
+	}								\
 } while (0)
+/* Milliseconds since some time. */
+u64 ut_now_ms(void);
 void ut_sleep_ms(unsigned int ms);
 
 #endif

@@ -254,3 +254,11 @@ void ut_sleep_ms(unsigned int ms)
 
 	nanosleep(&ts, NULL);
 }
+
+u64 ut_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
