@@ -86,7 +86,7 @@ void end_guest(const char *wrong, ...)
 }
 
 /* One line of /proc/interrupts: the counts of each processor; false when there is none. */
-static bool interrupts(const char *word, unsigned long *counts)
+static bool read_counts(const char *word, unsigned long *counts)
 {
 	FILE *f = fopen("/proc/interrupts", "re");
 	char line[1024], *at;
@@ -168,8 +168,8 @@ struct counts {
 
 static void take(struct counts *c)
 {
-	if (!interrupts("LOC:", c->timer) || !interrupts("RES:", c->wake_up) ||
-	    !interrupts("CAL:", c->call) || !interrupts("ttyS0", c->port))
+	if (!read_counts("LOC:", c->timer) || !read_counts("RES:", c->wake_up) ||
+	    !read_counts("CAL:", c->call) || !read_counts("ttyS0", c->port))
 		end_guest("/proc/interrupts lacks a line");
 }
 

@@ -23,7 +23,8 @@
 #define PAGE		4096
 #define WORDS		(PAGE / sizeof(uint64_t))
 #define PAGES		3072	/* of each thread */
-#define STRIDE		1201	/* no divisor of PAGES: neighbours are not written one after another */
+/* Nothing in common with PAGES: neighbours are not written one after another. */
+#define STRIDE		1201
 #define REPORT_MS	100
 #define MAX_SHOWN	5	/* errors that are described */
 
@@ -38,7 +39,7 @@ static struct share shares[MAX_CPUS];
 static _Atomic uint64_t checked, latest_ns, errors;
 static atomic_int spoil = -1;	/* the share to spoil */
 
-static void error(const char *what, uint64_t a, uint64_t b)
+static void complain(const char *what, uint64_t a, uint64_t b)
 {
 	if (atomic_fetch_add(&errors, 1) < MAX_SHOWN)
 		say("guest: error: %s: %#llx, %#llx\n", what, (unsigned long long)a,
@@ -60,7 +61,7 @@ static void check_page(const uint64_t *words, uint64_t value)
 	for (i = 0; i < WORDS; i++, value += 0x10001) {
 		if (words[i] == value)
 			continue;
-		error("a page is not what was written last", words[i], value);
+		complain("a page is not what was written last", words[i], value);
 		return;
 	}
 }
@@ -79,7 +80,7 @@ static void check_time(void)
 	uint64_t seen = atomic_load(&latest_ns), now = clock_ns();
 
 	if (now < seen)
-		error("the clock went back", seen, now);
+		complain("the clock went back", seen, now);
 	while (seen < now && !atomic_compare_exchange_weak(&latest_ns, &seen, now))
 		;
 }
@@ -90,7 +91,7 @@ static void check_counters(struct share *s, uint64_t round, double also)
 	uint64_t first = atomic_load(s->first), second = atomic_load(s->second);
 
 	if (first != round || second != round || also != (double)round)
-		error("a counter differs", first << 32 | (uint32_t)second, round);
+		complain("a counter differs", first << 32 | (uint32_t)second, round);
 	atomic_store(s->first, round + 1);
 	atomic_store(s->second, round + 1);
 }
@@ -136,7 +137,7 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-static void *pages(size_t number)
+static void *populate(size_t number)
 {
 	void *p = mmap(NULL, number * PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -170,9 +171,9 @@ void work_in_memory(void)
 	long i;
 
 	for (i = 0; i < cpus; i++) {
-		shares[i].memory = pages(PAGES);
-		shares[i].first = pages(1);
-		shares[i].second = pages(1);
+		shares[i].memory = populate(PAGES);
+		shares[i].first = populate(1);
+		shares[i].second = populate(1);
 		if (pthread_create(&thread, NULL, worker, (void *)i))
 			end_guest("no thread %ld", i);
 	}

@@ -21,6 +21,11 @@
 #define LOG_SHOWN	6000	/* bytes of it, when the test fails */
 #define SECONDS_UP	300
 #define SECONDS_WAIT	60
+/* QEMU takes ' for ". */
+#define MONITOR		"human-monitor-command"
+#define MONITOR_LINE	"'command-line':'%s'"
+#define ARGUMENTS	"'arguments':{'command-line':'info registers -a'}"
+#define REGISTERS	"{'execute':'" MONITOR "'," ARGUMENTS "}\n"
 #define NAME_PREFIX	"/tmp/qemu-"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
@@ -69,8 +74,7 @@ static void show_registers(const struct machine *m)
 	if (m->ended || m->qmp < 0)
 		return;
 	setsockopt(m->qmp, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	answer = qmp_execute(m->qmp, "{\"execute\":\"human-monitor-command\",\"arguments\":"
-			     "{\"command-line\":\"info registers -a\"}}\n");
+	answer = qmp_execute(m->qmp, REGISTERS);
 	next = answer;
 	/* Line ends are two letters in JSON. */
 	while ((line = strsep(&next, "\\")))
@@ -237,7 +241,7 @@ static void exec_qemu(const struct machine *m, const char * const *more)
 {
 	static char machine[64], smp[16], socket[64], kernel[128], initrd[128], firmware[128];
 	static char words[160];
-	const char *common[] = {
+	const char * const common[] = {
 		"qemu-system-x86_64", "-accel", "kvm", "-smp", smp, "-m", "160", "-L", firmware,
 		"-nodefaults", "-display", "none", "-serial", "stdio", "-qmp", socket,
 		"-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=1", "-kernel", kernel,
@@ -321,16 +325,18 @@ void machine_start(struct machine *m, const char *name, const char * const *more
 	connect_to(m);
 }
 
-const char *machine_execute(struct machine *m, const char *format, ...)
+const char *machine_execute(struct machine *m, const char *command, const char *arguments, ...)
 {
+	char given[400] = "", question[512];
 	static char *answer;
-	char question[512];
 	va_list args;
 
-	va_start(args, format);
-	vsnprintf(question, sizeof(question) - 1, format, args);
-	va_end(args);
-	strcat(question, "\n");
+	if (arguments) {
+		va_start(args, arguments);
+		vsnprintf(given, sizeof(given), arguments, args);
+		va_end(args);
+	}
+	snprintf(question, sizeof(question), "{'execute':'%s','arguments':{%s}}\n", command, given);
 	free(answer);
 	answer = qmp_execute(m->qmp, question);
 	if (!answer)
@@ -340,14 +346,9 @@ const char *machine_execute(struct machine *m, const char *format, ...)
 	return answer;
 }
 
-void machine_monitor(struct machine *m, const char *command)
+const char *machine_monitor(struct machine *m, const char *command)
 {
-	const char *answer = machine_execute(m,
-		"{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"%s\"}}",
-		command);
-
-	if (!strstr(answer, "\"return\": \"\""))
-		give_up("%s: %s: %s", m->name, command, answer);
+	return machine_execute(m, MONITOR, MONITOR_LINE, command);
 }
 
 const char *machine_poll(struct machine *m, const char *command, const char *word,
@@ -357,7 +358,7 @@ const char *machine_poll(struct machine *m, const char *command, const char *wor
 	const char *answer;
 
 	for (;;) {
-		answer = machine_execute(m, "{\"execute\":\"%s\"}", command);
+		answer = machine_execute(m, command, NULL);
 		if (strstr(answer, wrong))
 			give_up("%s: %s: %s", m->name, command, answer);
 		if (strstr(answer, word))
@@ -386,7 +387,7 @@ void machine_quit(struct machine *m)
 	int i;
 
 	if (!m->ended)
-		machine_execute(m, "{\"execute\":\"quit\"}");
+		machine_execute(m, "quit", NULL);
 	machine_wait_end(m);
 	for (i = 0; i < MAX_MACHINES; i++)
 		if (machines[i] == m)

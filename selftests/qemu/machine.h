@@ -55,11 +55,14 @@ void machine_wait_reports(struct machine *m, unsigned int number);
 void machine_ask(struct machine *m, const char *line, const char *answer);
 /* Wait for the end of QEMU: its exit status, -1 when a signal ended it. */
 int machine_wait_end(struct machine *m);
-/* Execute a command in JSON; the answer lives until the next call. */
-const char *machine_execute(struct machine *m, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* A command for humans, which answer nothing when all is well. */
-void machine_monitor(struct machine *m, const char *command);
+/*
+ * Execute a command of QMP with arguments as in JSON (NULL: none); ' may stand for ". The answer
+ * lives until the next call.
+ */
+const char *machine_execute(struct machine *m, const char *command, const char *arguments, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A command for humans, and its answer. */
+const char *machine_monitor(struct machine *m, const char *command);
 /* Repeat @command until the answer has @word, never @wrong; the answer. */
 const char *machine_poll(struct machine *m, const char *command, const char *word,
 			 const char *wrong);

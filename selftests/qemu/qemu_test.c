@@ -28,8 +28,7 @@
 /* The chips are where they should be: QEMU goes without those that it is not offered. */
 static void check_chips(struct machine *m)
 {
-	const char *tree = machine_execute(m, "{\"execute\":\"human-monitor-command\","
-		"\"arguments\":{\"command-line\":\"info qom-tree\"}}");
+	const char *tree = machine_monitor(m, "info qom-tree");
 	bool split = !strcmp(config.chip, "split");
 
 	if (!strstr(tree, "(kvm-apic)"))
@@ -100,57 +99,64 @@ static void check_resumed(const struct machine *m, const struct machine *saved, 
 
 static void run_job(struct machine *m, const char *options)
 {
-	machine_execute(m, "{\"execute\":\"blockdev-create\",\"arguments\":{\"job-id\":\"job\","
-		"\"options\":{%s}}}", options);
+	machine_execute(m, "blockdev-create", "'job-id':'job','options':{%s}", options);
 	machine_poll(m, "query-jobs", "\"concluded\"", "\"error\"");
-	machine_execute(m, "{\"execute\":\"job-dismiss\",\"arguments\":{\"id\":\"job\"}}");
+	machine_execute(m, "job-dismiss", "'id':'job'");
 }
 
 /* Snapshots need an image whose format has them; no device of the guest uses it. */
 static void make_image(struct machine *m)
 {
 	unlink(IMAGE);
-	run_job(m, "\"driver\":\"file\",\"filename\":\"" IMAGE "\",\"size\":0");
-	machine_execute(m, "{\"execute\":\"blockdev-add\",\"arguments\":"
-		"{\"driver\":\"file\",\"filename\":\"" IMAGE "\",\"node-name\":\"file\"}}");
-	run_job(m, "\"driver\":\"qcow2\",\"file\":\"file\",\"size\":1048576");
-	machine_execute(m, "{\"execute\":\"blockdev-add\",\"arguments\":"
-		"{\"driver\":\"qcow2\",\"file\":\"file\",\"node-name\":\"image\"}}");
+	run_job(m, "'driver':'file','filename':'" IMAGE "','size':0");
+	machine_execute(m, "blockdev-add", "'driver':'file','filename':'%s','node-name':'file'",
+			IMAGE);
+	run_job(m, "'driver':'qcow2','file':'file','size':1048576");
+	machine_execute(m, "blockdev-add", "'driver':'qcow2','file':'file','node-name':'image'");
+}
+
+/* savevm, loadvm: they say something only when they failed. */
+static void snapshot(struct machine *m, const char *command, int number)
+{
+	char line[32];
+	const char *answer;
+
+	snprintf(line, sizeof(line), "%s s%d", command, number);
+	answer = machine_monitor(m, line);
+	if (!strstr(answer, "\"return\": \"\""))
+		give_up("%s: %s", line, answer);
 }
 
 /* Stop the guest, and hear what it said before. */
-static void stop(struct machine *m)
+static void hold(struct machine *m)
 {
-	machine_execute(m, "{\"execute\":\"stop\"}");
+	machine_execute(m, "stop", NULL);
 	machines_listen(300);
 }
 
 static uint64_t go_on(struct machine *m)
 {
-	machine_execute(m, "{\"execute\":\"cont\"}");
+	machine_execute(m, "cont", NULL);
 	return host_ms();
 }
 
 /* Save, go on, and go back. What the guest had said when it was saved is in @saved. */
 static void save_and_load(struct machine *m, int number, struct machine *saved)
 {
-	char command[32];
 	uint64_t then;
 
 	machine_wait_reports(m, 10);
-	stop(m);
+	hold(m);
 	*saved = *m;
-	snprintf(command, sizeof(command), "savevm s%d", number);
-	machine_monitor(m, command);
+	snapshot(m, "savevm", number);
 	go_on(m);
 	machine_wait_reports(m, 10);
-	stop(m);
+	hold(m);
 	if (m->at <= saved->at)
 		give_up("the guest does not come on");
 	note("saved at %llu, %llu ms; loaded at %llu, %llu ms", (unsigned long long)saved->at,
 	     (unsigned long long)saved->ms, (unsigned long long)m->at, (unsigned long long)m->ms);
-	snprintf(command, sizeof(command), "loadvm s%d", number);
-	machine_monitor(m, command);
+	snapshot(m, "loadvm", number);
 	then = go_on(m);
 	machine_wait_reports(m, 1);
 	check_resumed(m, saved, then);
@@ -184,8 +190,8 @@ static int save(int times)
 
 static void set_speed(struct machine *m, int bytes, int downtime_ms)
 {
-	machine_execute(m, "{\"execute\":\"migrate-set-parameters\",\"arguments\":"
-		"{\"max-bandwidth\":%d,\"downtime-limit\":%d}}", bytes, downtime_ms);
+	machine_execute(m, "migrate-set-parameters", "'max-bandwidth':%d,'downtime-limit':%d",
+			bytes, downtime_ms);
 }
 
 /* The guest works on until its memory was looked through so many times. */
@@ -195,7 +201,7 @@ static void send(struct machine *from, const char *uri)
 	char passes[40];
 
 	set_speed(from, SLOW, 1);
-	machine_execute(from, "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"%s\"}}", uri);
+	machine_execute(from, "migrate", "'uri':'%s'", uri);
 	snprintf(passes, sizeof(passes), "\"dirty-sync-count\": %d,", PASSES);
 	machine_poll(from, "query-migrate", passes, "\"completed\"");
 	if (from->reports < reports + 5)
@@ -210,7 +216,7 @@ static void check_stopped(struct machine *m)
 {
 	uint64_t busy, bytes;
 
-	if (!strstr(machine_execute(m, "{\"execute\":\"query-status\"}"), "\"running\": false"))
+	if (!strstr(machine_execute(m, "query-status", NULL), "\"running\": false"))
 		give_up("%s still runs", m->name);
 	machines_listen(200);
 	busy = machine_busy_ms(m);
