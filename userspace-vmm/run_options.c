@@ -52,7 +52,7 @@ static const struct argp_option options[] = {
 	{ "kernel", OPT_KERNEL, "FILE", 0, "Boot this bzImage in a PC", 1 },
 	{ "initrd", OPT_INITRD, "FILE", 0, "Its initial file system", 1 },
 	{ "append", OPT_APPEND, "STRING", 0, "Its command line (console=ttyS0)", 1 },
-	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A disk, up to 4 of them; with ,ro not to be written", 1 },
+	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A disk, up to 4 of them; with ,ro never written", 1 },
 	{ "console", OPT_CONSOLE, "KIND", 0, "What input goes to: serial or virtio (serial)", 1 },
 	{ "no-reboot", OPT_NO_REBOOT, NULL, 0, "Exit when the guest reboots", 1 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -181,7 +181,8 @@ static void check_options(struct argp_state *state, struct run_options *o)
 	if (o->kernel && flat)
 		argp_error(state, "--mode and --load are for flat images");
 	if (!o->kernel && pc)
-		argp_error(state, "--initrd, --append, --disk, --console and --no-reboot want --kernel");
+		argp_error(state,
+			   "--initrd, --append, --disk, --console, --no-reboot want --kernel");
 	if (!o->ram_size)
 		o->ram_size = o->kernel ? DEFAULT_KERNEL_RAM : DEFAULT_RAM;
 	if (!o->append)

@@ -57,7 +57,7 @@ void virtio_kick(struct virtio *d)
 {
 	u64 one = 1;
 
-	/* It fails when the counter is full, which is a kick as well. */
+	/* The thread takes all of the counter at once: it does not get full. */
 	if (write(d->kick, &one, sizeof(one)) < 0)
 		return;
 }
@@ -93,7 +93,7 @@ static int bind_kick(struct virtio *d)
 	return -1;
 }
 
-static int start(struct virtio *d)
+static int connect_device(struct virtio *d)
 {
 	d->kick = eventfd(0, EFD_CLOEXEC);
 	if (d->kick < 0) {
@@ -121,7 +121,7 @@ int virtio_start_all(struct machine *m)
 	unsigned int i;
 
 	for (i = 0; i < m->nr_virtio; i++)
-		if (start(m->virtio[i]))
+		if (connect_device(m->virtio[i]))
 			return -1;
 	return 0;
 }

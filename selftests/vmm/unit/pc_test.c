@@ -326,7 +326,7 @@ static void test_board(void **state)
 	assert_false(pc_port(&vcpu, 0x1234, (u8 *)&value, 1, false));
 }
 
-static const struct kvm_cpuid_entry2 *leaf(const struct kvm_cpuid2 *t, u32 function, u32 index)
+static const struct kvm_cpuid_entry2 *entry(const struct kvm_cpuid2 *t, u32 function, u32 index)
 {
 	u32 i;
 
@@ -365,31 +365,31 @@ static void test_topology(void **state)
 
 	(void)state;
 	topology_fill(t, 2, 3, true);
-	assert_int_equal(leaf(t, 1, 0)->ebx, 0x02040304);
-	assert_int_equal(leaf(t, 1, 0)->ecx, BIT_ULL(31) | BIT_ULL(24));
-	assert_int_equal(leaf(t, 0xb, 0)->ebx, 1);
-	assert_int_equal(leaf(t, 0xb, 0)->edx, 2);
-	assert_int_equal(leaf(t, 0xb, 1)->eax, 2);
-	assert_int_equal(leaf(t, 0xb, 1)->ebx, 3);
-	assert_int_equal(leaf(t, 0xb, 1)->ecx, 0x201);
-	assert_int_equal(leaf(t, 0xb, 2)->ecx, 2);
-	assert_int_equal(leaf(t, 0x80000001, 0)->ecx, 2);
-	assert_int_equal(leaf(t, 0x80000008, 0)->ecx, 0x2002);
-	assert_int_equal(leaf(t, 0x8000001e, 0)->eax, 2);
+	assert_int_equal(entry(t, 1, 0)->ebx, 0x02040304);
+	assert_int_equal(entry(t, 1, 0)->ecx, BIT_ULL(31) | BIT_ULL(24));
+	assert_int_equal(entry(t, 0xb, 0)->ebx, 1);
+	assert_int_equal(entry(t, 0xb, 0)->edx, 2);
+	assert_int_equal(entry(t, 0xb, 1)->eax, 2);
+	assert_int_equal(entry(t, 0xb, 1)->ebx, 3);
+	assert_int_equal(entry(t, 0xb, 1)->ecx, 0x201);
+	assert_int_equal(entry(t, 0xb, 2)->ecx, 2);
+	assert_int_equal(entry(t, 0x80000001, 0)->ecx, 2);
+	assert_int_equal(entry(t, 0x80000008, 0)->ecx, 0x2002);
+	assert_int_equal(entry(t, 0x8000001e, 0)->eax, 2);
 	free(t);
 	t = host_table(0x756e6547);
 	topology_fill(t, 0, 1, false);
-	assert_int_equal(leaf(t, 1, 0)->ebx, 0x00010304);
-	assert_int_equal(leaf(t, 1, 0)->edx, 0);
-	assert_int_equal(leaf(t, 4, 0)->eax, 0x21);
-	assert_int_equal(leaf(t, 4, 3)->eax, 0x63);
-	assert_int_equal(leaf(t, 0x80000001, 0)->ecx, 0);
-	assert_int_equal(leaf(t, 0x80000008, 0)->ecx, 0xffff);
+	assert_int_equal(entry(t, 1, 0)->ebx, 0x00010304);
+	assert_int_equal(entry(t, 1, 0)->edx, 0);
+	assert_int_equal(entry(t, 4, 0)->eax, 0x21);
+	assert_int_equal(entry(t, 4, 3)->eax, 0x63);
+	assert_int_equal(entry(t, 0x80000001, 0)->ecx, 0);
+	assert_int_equal(entry(t, 0x80000008, 0)->ecx, 0xffff);
 	free(t);
 	t = host_table(0x756e6547);
 	topology_fill(t, 3, 4, false);
-	assert_int_equal(leaf(t, 4, 0)->eax, 0x21 | 3 << 26);
-	assert_int_equal(leaf(t, 4, 3)->eax, 0x63 | 3 << 14 | 3 << 26);
+	assert_int_equal(entry(t, 4, 0)->eax, 0x21 | 3 << 26);
+	assert_int_equal(entry(t, 4, 3)->eax, 0x63 | 3 << 14 | 3 << 26);
 	free(t);
 }
 
