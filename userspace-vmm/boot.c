@@ -88,8 +88,13 @@ bool boot_address_valid(const struct machine *m, u64 address)
 	return machine_ram(m, address, 1) && (m->boot.mode != MODE_REAL || address < MIB(1));
 }
 
-/* Identity map of 4 GiB in 2 MiB pages: one PML4, one PDPT, four directories. */
-static void write_page_tables(struct machine *m)
+/**
+ * boot_identity_map() - Write page tables for long mode at BOOT_PAGE_TABLES.
+ * @m: machine
+ *
+ * 4 GiB one to one in 2 MiB pages: one PML4, one PDPT, four directories.
+ */
+void boot_identity_map(struct machine *m)
 {
 	u64 *table = (u64 *)(m->ram + BOOT_PAGE_TABLES);
 	u64 *directory = table + 1024;
@@ -182,9 +187,12 @@ static void set_protected(struct kvm_sregs *s)
 	s->efer = 0;
 }
 
-static void set_long(struct kvm_sregs *s)
+/**
+ * boot_long_mode() - Control registers of a vCPU in long mode, with boot_identity_map().
+ * @s: registers, segments apart
+ */
+void boot_long_mode(struct kvm_sregs *s)
 {
-	set_segments(s, segment(GDT_CODE64), segment(GDT_DATA));
 	s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_PG;
 	s->cr3 = BOOT_PAGE_TABLES;
 	s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
@@ -208,7 +216,8 @@ static void set_sregs(struct vcpu *v, struct kvm_sregs *s, u64 address)
 		set_protected(s);
 		break;
 	case MODE_LONG:
-		set_long(s);
+		set_segments(s, segment(GDT_CODE64), segment(GDT_DATA));
+		boot_long_mode(s);
 		break;
 	}
 }
@@ -266,7 +275,7 @@ int boot_prepare(struct machine *m)
 {
 	memcpy(m->ram + BOOT_GDT, gdt, sizeof(gdt));
 	if (m->boot.mode == MODE_LONG)
-		write_page_tables(m);
+		boot_identity_map(m);
 	if (write_info(m))
 		return -1;
 	if (!boot_address_valid(m, m->boot.entry)) {

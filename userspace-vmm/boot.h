@@ -21,10 +21,14 @@
 
 #define BOOT_CMDLINE_MAX	1024
 
+struct kvm_sregs;
+
 int boot_prepare(struct machine *m);
 int boot_vcpu(struct vcpu *v, u64 address);
 bool boot_address_valid(const struct machine *m, u64 address);
 bool boot_area_overlaps(enum cpu_mode mode, u64 gpa, u64 size);
+void boot_identity_map(struct machine *m);
+void boot_long_mode(struct kvm_sregs *s);
 const char *boot_mode_name(enum cpu_mode mode);
 
 #endif

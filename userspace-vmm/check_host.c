@@ -207,6 +207,21 @@ static void check_mmu(const char *device, int fd, struct finding *f)
 	f->required = false;
 }
 
+/* A kernel's PC wants them; other guests do not. */
+static void check_irqchip(int fd, struct finding *f)
+{
+	bool chip = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_IRQCHIP) > 0 &&
+		    ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_PIT2) > 0;
+
+	if (chip) {
+		found(f, "irqchip", CHECK_YES, "interrupt controllers and timer, for --kernel");
+	} else {
+		found(f, "irqchip", CHECK_NO, "neither interrupt controllers nor timer");
+		snprintf(f->remedy, sizeof(f->remedy), "install a newer module for --kernel");
+	}
+	f->required = false;
+}
+
 static unsigned int skip(struct finding *f, const char *const *names, unsigned int n)
 {
 	unsigned int i;
@@ -230,6 +245,7 @@ static unsigned int check_device(const char *device, struct finding *f)
 	if (check_version(fd, &f[n++])) {
 		check_vm(fd, &f[n++]);
 		check_mmu(device, fd, &f[n++]);
+		check_irqchip(fd, &f[n++]);
 	} else {
 		n += skip(f + n, names + 2, 1);
 	}

@@ -3,13 +3,16 @@
  * Which device answers which port or address, and the control ports: debug exit,
  * start of a vCPU, interrupts between vCPUs.
  *
- * Owns the device lock's use: everything below runs with it held.
+ * Owns the device lock's use: everything below runs with it held, but for virtio
+ * devices, which have a lock each.
  */
 #include <string.h>
 
 #include "devices.h"
+#include "pc.h"
 #include "umbra.h"
 #include "vcpu.h"
+#include "virtio.h"
 
 static void debug_exit(struct vcpu *v, u32 value)
 {
@@ -45,10 +48,14 @@ static void send_interrupt(struct vcpu *v, u32 value)
 
 static bool port_write(struct vcpu *v, u16 port, u32 value)
 {
-	switch (port) {
-	case PORT_DEBUG_EXIT:
+	if (port == PORT_DEBUG_EXIT) {
 		debug_exit(v, value);
 		return true;
+	}
+	/* On a PC the hypervisor's controllers start and interrupt vCPUs. */
+	if (v->m->pc)
+		return false;
+	switch (port) {
 	case PORT_START_ADDRESS:
 		v->latch = value;
 		return true;
@@ -65,6 +72,8 @@ static bool port_write(struct vcpu *v, u16 port, u32 value)
 
 static bool port_read(const struct vcpu *v, u16 port, u32 *value)
 {
+	if (v->m->pc)
+		return false;
 	switch (port) {
 	case PORT_START_ADDRESS:
 		*value = v->index;
@@ -111,6 +120,8 @@ void port_access(struct vcpu *v, u16 port, u8 *data, u32 size, bool write)
 	pthread_mutex_lock(&m->dev_lock);
 	if (port >= SERIAL_PORT && port < SERIAL_PORT + 8) {
 		serial_access(&m->serial, port, data, size, write);
+	} else if (m->pc && pc_port(v, port, data, size, write)) {
+		known = true;
 	} else if (write) {
 		value = 0;
 		memcpy(&value, data, size);
@@ -135,7 +146,12 @@ void port_access(struct vcpu *v, u16 port, u8 *data, u32 size, bool write)
 void mmio_access(struct vcpu *v, u64 gpa, u8 *data, u32 len, bool write)
 {
 	struct machine *m = v->m;
+	struct virtio *d = virtio_at(m, gpa, len);
 
+	if (d) {
+		virtio_access(d, gpa, data, len, write);
+		return;
+	}
 	pthread_mutex_lock(&m->dev_lock);
 	if (testdev_owns(gpa, len)) {
 		testdev_access(&m->testdev, gpa, data, len, write);

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest images in general: read the file, choose the format's loader, check that
- * the pieces fit into memory and miss each other, copy them there.
+ * Guest images in general: choose the format's loader, check that the pieces fit into
+ * memory and miss each other, copy them there.
  *
  * The formats themselves are loader_elf.c's, loader_multiboot.c's, loader_flat.c's.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "boot.h"
+#include "file.h"
 #include "loader.h"
 #include "umbra.h"
 
@@ -73,36 +70,6 @@ int image_add(struct image *image, const struct image_segment *segment)
 	return 0;
 }
 
-static int read_file(struct image *image)
-{
-	size_t done = 0;
-	struct stat st;
-	ssize_t n;
-	int fd;
-
-	fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st)) {
-		complain("%s: %s", image->path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	/* A larger file could not be loaded anyhow, debug information aside. */
-	if (S_ISREG(st.st_mode) && st.st_size > 0 && (u64)st.st_size <= GIB(1))
-		image->data = malloc(st.st_size);
-	while (image->data && done < (size_t)st.st_size) {
-		n = read(fd, image->data + done, st.st_size - done);
-		if (n <= 0)
-			break;
-		done += n;
-	}
-	close(fd);
-	image->size = done;
-	if (done && done == (size_t)st.st_size)
-		return 0;
-	return image_refuse(image, "not a readable file of 1 byte to 1 GiB");
-}
-
 static int parse(struct image *image, const struct load_options *options)
 {
 	const u8 *header = multiboot_find(image);
@@ -133,7 +100,8 @@ int image_read(struct image *image, const char *path, u64 ram_size,
 	memset(image, 0, sizeof(*image));
 	image->path = path;
 	image->ram_size = ram_size;
-	if (read_file(image) || parse(image, options))
+	image->data = file_read(path, &image->size);
+	if (!image->data || parse(image, options))
 		return -1;
 	for (i = 0; i < image->nr_segments; i++)
 		if (image->entry >= image->segments[i].gpa &&

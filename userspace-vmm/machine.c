@@ -22,10 +22,10 @@
 #include "mmu.h"
 #include "umbra.h"
 #include "vcpu.h"
+#include "virtio.h"
 
-/* Three pages and one more for Intel CPUs that cannot run real mode as it is. */
-#define TSS_ADDRESS		0xfffbd000ULL
-#define IDENTITY_MAP_ADDRESS	0xfffbc000ULL
+#define IDENTITY_MAP_ADDRESS	MACHINE_INTEL_PAGES
+#define TSS_ADDRESS		(MACHINE_INTEL_PAGES + 0x1000)
 #define MAX_CPUID_ENTRIES	256
 
 static int reserve_intel_pages(struct machine *m)
@@ -119,6 +119,19 @@ static int open_vm(struct machine *m)
 	return ioctl(m->hv.fd, KVM_CREATE_VM, 0);
 }
 
+/* The controllers come before the vCPUs, which get their local part then. */
+static int add_controllers(struct machine *m)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	if (!m->pc)
+		return 0;
+	if (!ioctl(m->vm, KVM_CREATE_IRQCHIP, 0) && !ioctl(m->vm, KVM_CREATE_PIT2, &pit))
+		return 0;
+	complain("%s offers no interrupt controllers and timer: %s", m->hv.path, strerror(errno));
+	return -1;
+}
+
 static int create_vm(struct machine *m)
 {
 	char text[256];
@@ -133,12 +146,12 @@ static int create_vm(struct machine *m)
 		complain("%s: cannot reserve pages: %s", m->hv.path, strerror(errno));
 		return -1;
 	}
-	return 0;
+	return add_controllers(m);
 }
 
 /**
  * machine_create() - Make a VM with memory and vCPUs, nothing loaded yet.
- * @m: zeroed by the caller, but for the mode if one is wanted
+ * @m: zeroed by the caller, but for @mmu_mode if one is wanted, and @pc
  * @device: hypervisor's device node; must outlive @m
  * @ram_size: bytes of memory from guest-physical 0, whole pages
  * @cpus: number of vCPUs, at most MACHINE_MAX_CPUS
@@ -168,6 +181,7 @@ void machine_destroy(struct machine *m)
 {
 	unsigned int i;
 
+	virtio_destroy_all(m);
 	for (i = 0; i < m->nr_vcpus; i++)
 		vcpu_destroy(&m->vcpus[i]);
 	free(m->vcpus);
@@ -183,7 +197,7 @@ void machine_destroy(struct machine *m)
 }
 
 /**
- * machine_start() - Start all vCPU threads, and the guest on vCPU 0.
+ * machine_start() - Start all vCPU threads, and the guest with them.
  * @m: machine with a loaded guest
  *
  * Return: 0, or -1 after a message, no thread left behind.
@@ -192,8 +206,10 @@ int machine_start(struct machine *m)
 {
 	unsigned int i, j;
 
-	m->vcpus[0].state = VCPU_RUNNING;
-	m->active = 1;
+	/* On a PC those that wait for their start do so in the hypervisor. */
+	m->active = m->pc ? m->nr_vcpus : 1;
+	for (i = 0; i < m->active; i++)
+		m->vcpus[i].state = VCPU_RUNNING;
 	for (i = 0; i < m->nr_vcpus; i++) {
 		if (!pthread_create(&m->vcpus[i].thread, NULL, vcpu_thread, &m->vcpus[i]))
 			continue;

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 
 #include "hypervisor.h"
+#include "irq.h"
+#include "rtc.h"
 #include "serial.h"
 #include "testdev.h"
 #include "types.h"
@@ -20,7 +22,12 @@
 #define MACHINE_MAX_CPUS	64
 #define MACHINE_MIN_RAM		MIB(1)
 #define MACHINE_MAX_RAM		GIB(3)
+#define MACHINE_MAX_VIRTIO	8
 #define NR_EXIT_REASONS		64
+
+/* Three pages and one more for Intel CPUs that cannot run real mode as it is. */
+#define MACHINE_INTEL_PAGES	0xfffbc000ULL
+#define MACHINE_INTEL_PAGES_END	0xfffc0000ULL
 
 enum cpu_mode {
 	MODE_REAL,
@@ -51,6 +58,7 @@ enum vcpu_state {
 };
 
 struct machine;
+struct virtio;
 
 /**
  * struct vcpu - one virtual CPU and its thread
@@ -92,6 +100,9 @@ struct vcpu {
  * @vm: (c) VM file
  * @mmu_mode: (c) UMBRA_MMU_MODE_*; 0 where the hypervisor has no modes, and before
  *	machine_create() for its default
+ * @pc: (c) a PC with the hypervisor's interrupt controllers and timer, which then starts and
+ *	wakes vCPUs; set before machine_create()
+ * @reboots: (c) how often its guest has rebooted, which each time makes another machine
  * @ram: (c) guest memory, guest-physical 0 and up
  * @ram_size: (c) in bytes
  * @nr_vcpus: (c) number of @vcpus
@@ -109,12 +120,20 @@ struct vcpu {
  * @dev_lock: the device lock
  * @serial: (D) serial port
  * @testdev: (D) MMIO test device
+ * @serial_irq: (D) interrupt line of @serial, on a PC
+ * @rtc: (D) clock, on a PC
+ * @pm_enable: (D) ACPI's event enable register, on a PC
+ * @pm_control: (D) ACPI's control register, on a PC
+ * @nr_virtio: (c) number of @virtio
+ * @virtio: (c) virtio devices, on a PC
  * @unclaimed: (D) accesses to ports and addresses nothing answers
  */
 struct machine {
 	struct hypervisor hv;
 	int vm;
 	u32 mmu_mode;
+	bool pc;
+	unsigned int reboots;
 	u8 *ram;
 	u64 ram_size;
 	unsigned int nr_vcpus;
@@ -132,6 +151,12 @@ struct machine {
 	pthread_mutex_t dev_lock;
 	struct serial serial;
 	struct testdev testdev;
+	struct irq_line serial_irq;
+	struct rtc rtc;
+	u16 pm_enable;
+	u16 pm_control;
+	unsigned int nr_virtio;
+	struct virtio *virtio[MACHINE_MAX_VIRTIO];
 	u64 unclaimed;
 };
 

@@ -27,7 +27,7 @@ const char *argp_program_bug_address;
 static const char doc[] =
 	"Run small guests on the Umbra hypervisor, or on KVM.\n"
 	"\vCommands:\n"
-	"  run     run a guest: flat binary, ELF or multiboot image\n"
+	"  run     run a guest: Linux kernel, or flat binary, ELF or multiboot image\n"
 	"  check   say what this host has and lacks to run guests\n"
 	"\n"
 	"'umbra COMMAND --help' tells more; so does umbra(1).";
@@ -78,6 +78,8 @@ const char *status_name(int status)
 		return "signal";
 	case STATUS_UNKNOWN_EXIT:
 		return "unknown-exit";
+	case STATUS_REBOOT:
+		return "reboot";
 	default:
 		return "guest";
 	}

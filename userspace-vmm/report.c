@@ -36,6 +36,8 @@ void report_failure(struct machine *m)
 	if (m->status <= STATUS_GUEST_MAX)
 		return;
 	complain("%s: %s", m->boot.name, m->detail);
+	if (m->status == STATUS_REBOOT)
+		return;
 	for (i = 0; i < m->nr_vcpus; i++) {
 		struct vcpu *v = &m->vcpus[i];
 
@@ -198,6 +200,8 @@ struct json_object *report_run(struct machine *m, bool stats)
 	add_text(o, "detail", m->detail);
 	if (m->guest_value >= 0)
 		add_int(o, "guest_value", m->guest_value);
+	if (m->pc)
+		add_int(o, "reboots", m->reboots);
 	add_int(o, "unclaimed_accesses", m->unclaimed);
 	json_object_object_add(o, "console", console_text(&m->serial));
 	json_object_object_add(o, "console_truncated",

@@ -2,8 +2,8 @@
 /*
  * The guest's serial port: registers of a 16550, bytes to and from file descriptors.
  *
- * Without an interrupt controller nothing is ever signalled: a guest polls the
- * line status. Callers hold the device lock.
+ * The interrupt line follows the registers, if there is one; without it a guest
+ * polls the line status. Callers hold the device lock.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,11 +24,17 @@ enum {
 	REG_SCR,
 };
 
+#define IER_RECEIVED	0x01
+#define IER_EMPTY	0x02
 #define LCR_DLAB	0x80
+#define MCR_OUT2	0x08	/* lets the interrupt reach the controller */
 #define MCR_LOOP	0x10
+#define FCR_CLEAR_RX	0x02
 #define LSR_DATA	0x01
 #define LSR_IDLE	0x60	/* holding and shift register empty */
 #define IIR_NONE	0x01
+#define IIR_EMPTY	0x02
+#define IIR_RECEIVED	0x04
 #define IIR_FIFO	0xc0
 #define MSR_CONNECTED	0xb0	/* carrier, data set ready, clear to send */
 
@@ -82,6 +88,63 @@ void serial_flush(struct serial *s)
 	s->out_len = 0;
 }
 
+/* What the interrupt identification register says; received bytes go first. */
+static u8 reason(const struct serial *s)
+{
+	if (s->ier & IER_RECEIVED && s->rx_count)
+		return IIR_RECEIVED;
+	if (s->ier & IER_EMPTY && s->thr_pending)
+		return IIR_EMPTY;
+	return IIR_NONE;
+}
+
+static void update_irq(struct serial *s)
+{
+	bool level = reason(s) != IIR_NONE && s->mcr & MCR_OUT2 && !(s->mcr & MCR_LOOP);
+
+	if (!s->set_irq || level == s->irq_level)
+		return;
+	s->irq_level = level;
+	s->set_irq(s->irq_context, level);
+}
+
+/**
+ * serial_connect() - Give the port an interrupt line.
+ * @s: port, fresh from serial_init()
+ * @set_irq: sets the line's level
+ * @context: for @set_irq
+ */
+void serial_connect(struct serial *s, void (*set_irq)(void *context, bool level), void *context)
+{
+	s->set_irq = set_irq;
+	s->irq_context = context;
+}
+
+static void push_byte(struct serial *s, u8 byte)
+{
+	s->rx[(s->rx_first + s->rx_count++) % SERIAL_FIFO] = byte;
+}
+
+/**
+ * serial_receive() - Bytes arrive at the port.
+ * @s: port
+ * @bytes: what arrives
+ * @n: number of @bytes
+ *
+ * Return: how many of them there was room for; a looped back port takes none.
+ */
+size_t serial_receive(struct serial *s, const u8 *bytes, size_t n)
+{
+	size_t taken = 0;
+
+	if (s->mcr & MCR_LOOP)
+		return 0;
+	while (taken < n && s->rx_count < SERIAL_FIFO)
+		push_byte(s, bytes[taken++]);
+	update_irq(s);
+	return taken;
+}
+
 static void keep_byte(struct serial *s, u8 byte)
 {
 	size_t size = s->console_size ? 2 * s->console_size : 4096;
@@ -102,9 +165,11 @@ static void keep_byte(struct serial *s, u8 byte)
 static void send_byte(struct serial *s, u8 byte)
 {
 	s->polls = 0;
+	/* It is sent at once, so that the transmitter is empty again. */
+	s->thr_pending = true;
 	if (s->mcr & MCR_LOOP) {
-		s->rx = byte;
-		s->rx_full = true;
+		if (s->rx_count < SERIAL_FIFO)
+			push_byte(s, byte);
 		return;
 	}
 	if (s->keep)
@@ -118,14 +183,15 @@ static void receive(struct serial *s)
 {
 	struct pollfd p = { .fd = s->in_fd, .events = POLLIN };
 	ssize_t n;
+	u8 byte;
 
-	if (s->rx_full || s->in_fd < 0 || s->mcr & MCR_LOOP)
+	if (s->rx_count || s->in_fd < 0 || s->mcr & MCR_LOOP)
 		return;
 	if (poll(&p, 1, 0) <= 0)
 		return;
-	n = read(s->in_fd, &s->rx, 1);
+	n = read(s->in_fd, &byte, 1);
 	if (n == 1)
-		s->rx_full = true;
+		push_byte(s, byte);
 	else if (n == 0 || errno != EINTR)
 		s->in_fd = -1;
 }
@@ -136,7 +202,41 @@ static u8 line_status(struct serial *s)
 	if (++s->polls == 2)
 		serial_flush(s);
 	receive(s);
-	return LSR_IDLE | (s->rx_full ? LSR_DATA : 0);
+	return LSR_IDLE | (s->rx_count ? LSR_DATA : 0);
+}
+
+/* An empty FIFO reads as the byte read last. */
+static u8 read_byte(struct serial *s)
+{
+	u8 byte;
+
+	receive(s);
+	byte = s->rx[s->rx_first];
+	if (s->rx_count > 1)
+		s->rx_first = (s->rx_first + 1) % SERIAL_FIFO;
+	if (s->rx_count)
+		s->rx_count--;
+	return byte;
+}
+
+static void write_ier(struct serial *s, u8 value)
+{
+	/* Who switches it on is told of a transmitter that is empty already. */
+	if (value & IER_EMPTY && !(s->ier & IER_EMPTY))
+		s->thr_pending = true;
+	/* Who switches it off has nothing more to send. */
+	if (!(value & IER_EMPTY) && s->ier & IER_EMPTY)
+		serial_flush(s);
+	s->ier = value & 0x0f;
+}
+
+static u8 read_iir(struct serial *s)
+{
+	u8 value = reason(s);
+
+	if (value == IIR_EMPTY)
+		s->thr_pending = false;
+	return value | (s->fifo ? IIR_FIFO : 0);
 }
 
 static u8 modem_status(const struct serial *s)
@@ -166,10 +266,12 @@ void serial_write(struct serial *s, unsigned int reg, u8 value)
 		if (s->lcr & LCR_DLAB)
 			s->divisor = (s->divisor & 0xff) | value << 8;
 		else
-			s->ier = value & 0x0f;
+			write_ier(s, value);
 		break;
 	case REG_IIR_FCR:
 		s->fifo = value & 1;
+		if (value & FCR_CLEAR_RX)
+			s->rx_count = 0;
 		break;
 	case REG_LCR:
 		s->lcr = value;
@@ -180,6 +282,31 @@ void serial_write(struct serial *s, unsigned int reg, u8 value)
 	case REG_SCR:
 		s->scr = value;
 		break;
+	}
+	update_irq(s);
+}
+
+static u8 read_register(struct serial *s, unsigned int reg)
+{
+	bool dlab = s->lcr & LCR_DLAB;
+
+	switch (reg) {
+	case REG_DATA:
+		return dlab ? s->divisor & 0xff : read_byte(s);
+	case REG_IER:
+		return dlab ? s->divisor >> 8 : s->ier;
+	case REG_IIR_FCR:
+		return read_iir(s);
+	case REG_LCR:
+		return s->lcr;
+	case REG_MCR:
+		return s->mcr;
+	case REG_LSR:
+		return line_status(s);
+	case REG_MSR:
+		return modem_status(s);
+	default:
+		return s->scr;
 	}
 }
 
@@ -192,28 +319,8 @@ void serial_write(struct serial *s, unsigned int reg, u8 value)
  */
 u8 serial_read(struct serial *s, unsigned int reg)
 {
-	bool dlab = s->lcr & LCR_DLAB;
+	u8 value = read_register(s, reg);
 
-	switch (reg) {
-	case REG_DATA:
-		if (dlab)
-			return s->divisor & 0xff;
-		receive(s);
-		s->rx_full = false;
-		return s->rx;
-	case REG_IER:
-		return dlab ? s->divisor >> 8 : s->ier;
-	case REG_IIR_FCR:
-		return IIR_NONE | (s->fifo ? IIR_FIFO : 0);
-	case REG_LCR:
-		return s->lcr;
-	case REG_MCR:
-		return s->mcr;
-	case REG_LSR:
-		return line_status(s);
-	case REG_MSR:
-		return modem_status(s);
-	default:
-		return s->scr;
-	}
+	update_irq(s);
+	return value;
 }

@@ -24,8 +24,9 @@
  * @STATUS_FAIL_ENTRY: the CPU refused to enter the guest
  * @STATUS_INTERNAL: the hypervisor reported an internal error
  * @STATUS_HALTED: no vCPU can ever run again, and none reported a status
- * @STATUS_SIGNAL: SIGINT or SIGTERM ended the run
+ * @STATUS_SIGNAL: the user ended the run: SIGINT, SIGTERM, or Ctrl-A x on the console
  * @STATUS_UNKNOWN_EXIT: a guest exit the VMM has no handler for, or KVM_RUN failed
+ * @STATUS_REBOOT: the guest rebooted, and the user did not want that
  */
 enum run_status {
 	STATUS_GUEST_MAX = 99,
@@ -39,6 +40,7 @@ enum run_status {
 	STATUS_HALTED,
 	STATUS_SIGNAL,
 	STATUS_UNKNOWN_EXIT,
+	STATUS_REBOOT,
 };
 
 const char *status_name(int status);

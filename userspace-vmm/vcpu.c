@@ -2,9 +2,9 @@
 /*
  * vCPU lifetime, its thread, and what vCPUs do to each other: start, interrupt, NMI.
  *
- * There is no interrupt controller: a vCPU is off until another starts it, a HLT
- * with interrupts on waits for the interrupt port, one with interrupts off
- * switches the vCPU off. What an exit means is exits.c's.
+ * Unless the machine is a PC there is no interrupt controller: a vCPU is off until
+ * another starts it, a HLT with interrupts on waits for the interrupt port, one with
+ * interrupts off switches the vCPU off. What an exit means is exits.c's.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "topology.h"
 #include "umbra.h"
 #include "vcpu.h"
 
@@ -23,25 +24,35 @@
 #define CPUID_TOPOLOGY		0xb
 #define CPUID_TOPOLOGY_V2	0x1f
 
-static int set_cpuid(struct vcpu *v)
+static void number_vcpu(struct kvm_cpuid2 *table, const struct vcpu *v)
 {
-	const struct kvm_cpuid2 *all = v->m->cpuid;
-	size_t size = sizeof(*all) + all->nent * sizeof(all->entries[0]);
-	struct kvm_cpuid2 *own = malloc(size);
-	int result;
 	u32 i;
 
-	if (!own)
-		return -1;
-	memcpy(own, all, size);
-	for (i = 0; i < own->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &own->entries[i];
+	for (i = 0; i < table->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &table->entries[i];
 
 		if (e->function == CPUID_FEATURES)
 			e->ebx = (e->ebx & 0xffff) | v->m->nr_vcpus << 16 | v->index << 24;
 		else if (e->function == CPUID_TOPOLOGY || e->function == CPUID_TOPOLOGY_V2)
 			e->edx = v->index;
 	}
+}
+
+static int set_cpuid(struct vcpu *v)
+{
+	const struct kvm_cpuid2 *all = v->m->cpuid;
+	size_t size = sizeof(*all) + all->nent * sizeof(all->entries[0]);
+	struct kvm_cpuid2 *own = malloc(size + TOPOLOGY_EXTRA * sizeof(all->entries[0]));
+	int result;
+
+	if (!own)
+		return -1;
+	memcpy(own, all, size);
+	if (v->m->pc)
+		topology_fill(own, v->index, v->m->nr_vcpus,
+			      hv_capability(&v->m->hv, KVM_CAP_TSC_DEADLINE_TIMER));
+	else
+		number_vcpu(own, v);
 	result = ioctl(v->fd, KVM_SET_CPUID2, own);
 	free(own);
 	return result;
@@ -268,7 +279,7 @@ static bool prepare(struct vcpu *v)
 		v->start_pending = false;
 		err = boot_vcpu(v, v->start);
 	}
-	if (!m->ended && !err)
+	if (!m->ended && !err && !m->pc)
 		err = inject(v);
 	pthread_mutex_unlock(&m->lock);
 	if (err)

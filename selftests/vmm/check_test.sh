@@ -5,7 +5,7 @@
 
 # shellcheck source=selftests/vmm/tap.sh
 . "$(dirname "$0")/tap.sh"
-plan 13
+plan 14
 
 tool check --device "$DEVICE"
 expect "a host that runs guests says so" 0 out '^guests can run here$' \
@@ -36,6 +36,8 @@ case $DEVICE in
 */kvm) expect "KVM's mode is not told" 0 out '^unknown +mmu-modes +.optional. KVM' ;;
 *) expect "the modes of the MMU are told" 0 out '^yes +mmu-modes .*shadow' out '[(]default[)]' ;;
 esac
+
+expect "interrupt controllers are there" 0 out '^yes +irqchip +.optional. interrupt controllers'
 
 tool check --device "$work/umbra"
 expect "a missing device: cannot run, with the remedy" 1 out '^guests cannot run here$' \

@@ -4,11 +4,12 @@
 # Run the tests of the umbra tool where the device is: TAP, each program's own lines as
 # comments before its verdict.
 #
-# usage: run.sh [TEST...]; without TEST all of *_test.sh beside it
+# usage: run.sh [TEST...]; without TEST all of *_test.sh in the folder TESTS, by default the
+# one it is in
 # Environment: see tap.sh. Exit status: 0 all passed or skipped, 1 otherwise.
 
 here=$(dirname "$0")
-[ $# -gt 0 ] || set -- "$here"/*_test.sh
+[ $# -gt 0 ] || set -- "${TESTS:-$here}"/*_test.sh
 
 exec 4>&1
 failed=0
