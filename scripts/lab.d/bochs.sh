@@ -55,7 +55,7 @@ unpacked_kernel() {
 }
 
 make_disc() {
-	local folder=$work/disc words=$1
+	local folder=$work/disc words
 
 	unpacked_kernel
 	mkdir "$folder"
@@ -63,11 +63,12 @@ make_disc() {
 	mv "$work/initramfs" "$folder/initrd"
 	cp "${isolinux[@]}" "$folder"
 	# The model says 3.5 GHz in leaf 15h. The size of its compact XSAVE area with AVX-512
-	# is wrong, and XRSTORS refuses what XSAVES has written.
-	words+=" quiet cryptomgr.notests=1 tsc_early_khz=$((BOCHS_IPS / 1000))"
+	# is wrong, and XRSTORS refuses what XSAVES has written. Of a word that is there twice
+	# the kernel takes the last, so that --append can say otherwise.
+	words="quiet cryptomgr.notests=1 tsc_early_khz=$((BOCHS_IPS / 1000))"
 	words+=" clearcpuid=avx512f,xsavec,xsaves"
 	printf '%s\n' 'DEFAULT linux' 'PROMPT 0' 'LABEL linux' 'LINUX /linux' 'INITRD /initrd' \
-		"APPEND $words" >"$folder/isolinux.cfg"
+		"APPEND $words $1" >"$folder/isolinux.cfg"
 	xorriso -as mkisofs -quiet -o "$work/disc.iso" -b isolinux.bin -c boot.cat \
 		-no-emul-boot -boot-load-size 4 -boot-info-table "$folder" \
 		>"$work/disc.log" 2>&1 || fail "xorriso: $(tail -n 1 "$work/disc.log")"

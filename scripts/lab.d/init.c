@@ -36,6 +36,8 @@
 
 static char *nonce = "-";
 static char *hypervisor = "none";
+/* In the environment of the command: tests know the defects of each emulator. */
+static char emulator[32] = "UMBRA_EMULATOR=";
 static bool want_shell;
 static int verdict_fd = -1;
 
@@ -173,6 +175,8 @@ static void read_config(void)
 			nonce = strdup(line + 6);
 		else if (!strncmp(line, "hypervisor=", 11))
 			hypervisor = strdup(line + 11);
+		else if (!strncmp(line, "emulator=", 9))
+			snprintf(emulator, sizeof(emulator), "UMBRA_EMULATOR=%.16s", line + 9);
 		else if (!strcmp(line, "shell=1"))
 			want_shell = true;
 	}
@@ -221,7 +225,7 @@ static _Noreturn void run_child(char **argv, int out, int err)
 	static const char * const environment[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh",
-		"TERM=dumb", "LANG=C.UTF-8", "UMBRA_LAB=1", NULL
+		"TERM=dumb", "LANG=C.UTF-8", "UMBRA_LAB=1", emulator, NULL
 	};
 	sigset_t none;
 	int in;

@@ -19,6 +19,7 @@ _start:
 	mov	%eax, %cr4
 	mov	$PATTERN, %eax
 	movd	%eax, %xmm5
+	sti				/* or Bochs keeps interrupts from the host for KVM */
 	mov	$SERIAL, %dx
 	mov	$'o', %al
 	out	%al, %dx

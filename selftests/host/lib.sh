@@ -2,13 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the parts of host_test that run in the emulated host share: result lines without
-# numbers (host_test adds them), a guest in the background, the processors' EFER.
+# numbers (host_test adds them), a guest in the background, the vendor's names for things.
 # Sourced, by busybox's shell; must not load or unload anything by itself.
 # shellcheck disable=SC2034 # variables are for the scripts that source this one
 
 here=/host
 umbra=/umbra
 module=/umbra.ko
+
+# The extension, Umbra's name for it, KVM's module and its parameters, the parameter for
+# second-level page tables and what the kernel log calls them.
+if grep -q -m 1 -w vmx /proc/cpuinfo; then
+	extension=VMX ops=vmx kvm='kvm-intel pml=0' second_level=ept
+	second_level_name='extended page tables (EPT) are'
+else
+	extension=SVM ops=svm kvm=kvm-amd second_level=npt
+	second_level_name='nested paging (NPT) is'
+fi
 
 # check WHAT GOT WANTED
 check() {
@@ -61,6 +71,12 @@ guest_end() {
 
 guest_runs() {
 	kill -0 "$guest" 2>/dev/null && echo yes || echo no
+}
+
+# check_on WHAT NUMBER: the extension is on, on so many processors. VT-x has its switch in CR4,
+# which user space cannot see: there what the other hypervisor says has to do.
+check_on() {
+	[ $extension = VMX ] || check "$1" "$(svme)" "$2"
 }
 
 # svme: on how many processors EFER.SVME is set; needs the module msr.

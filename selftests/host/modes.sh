@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: modes.sh npt|none
+# usage: modes.sh nested|none
 #
-# umbra.ko loaded with every choice of its parameters mmu and npt, on a processor with
-# nested paging or without: which mode it settles on, which ones it refuses, that it says
+# umbra.ko loaded with every choice of its parameters mmu and npt (ept on VT-x), on a processor
+# with nested paging or without: which mode it settles on, which ones it refuses, that it says
 # so, and that a guest runs.
 # shellcheck source=selftests/host/lib.sh
 . /host/lib.sh
@@ -18,7 +18,7 @@ loads() {
 	forget
 	insmod "$module" "$@" 2>&1 | sed 's/^/# /'
 	check "'$*': the mode is $mode" "$(cat $parameter)" "$mode"
-	check "'$*': the kernel log names it" "$(logged "umbra: ready: svm, mode $mode,")" yes
+	check "'$*': the kernel log names it" "$(logged "umbra: ready: $ops, mode $mode,")" yes
 	check "'$*': offered is: $offered" "$($umbra check | sed -n \
 		-e '/^yes *mmu-modes/!d' -e 's/.*(optional) //' -e 's/ (default)//p')" "$offered"
 	create_vm /dev/umbra
@@ -45,11 +45,11 @@ refused() {
 	[ "$status" = 1 ] || rmmod umbra
 }
 
-if [ "$1" = npt ]; then
+if [ "$1" = nested ]; then
 	all='nested, shadow, vtlb'
 	loads nested "$all"
 	loads nested "$all" mmu=nested
-	loads nested "$all" npt=1
+	loads nested "$all" $second_level=1
 else
 	all='shadow, vtlb'
 	loads shadow "$all"
@@ -59,11 +59,11 @@ else
 fi
 loads shadow "$all" mmu=shadow
 loads vtlb "$all" mmu=vtlb
-loads shadow 'shadow, vtlb' npt=0
-[ "$1" != npt ] || check "npt=0: the kernel log says so" \
-	"$(logged 'umbra: nested paging (NPT) is turned off by npt=0')" yes
-loads vtlb 'shadow, vtlb' npt=0 mmu=vtlb
-refused "Operation not supported" 'mmu=nested: not on this host' npt=0 mmu=nested
+loads shadow 'shadow, vtlb' $second_level=0
+[ "$1" != nested ] || check "$second_level=0: the kernel log says so" \
+	"$(logged "umbra: $second_level_name turned off by $second_level=0")" yes
+loads vtlb 'shadow, vtlb' $second_level=0 mmu=vtlb
+refused "Operation not supported" 'mmu=nested: not on this host' $second_level=0 mmu=nested
 for bad in mmu=ept mmu= mmu=0 mmu=Shadow mmu=shadow,vtlb; do
 	refused "Invalid argument" ".*invalid for parameter .mmu" "$bad"
 done

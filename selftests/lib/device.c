@@ -49,6 +49,13 @@ bool ut_on_vmx(void)
 	return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & CPUID_1_ECX_VMX;
 }
 
+bool ut_emulated_by(const char *emulator)
+{
+	const char *who = getenv("UMBRA_EMULATOR");
+
+	return who && !strcmp(who, emulator);
+}
+
 /* A module parameter of type bool, as the kernel shows it. */
 static bool is_off(const char *path)
 {

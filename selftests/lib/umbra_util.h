@@ -105,6 +105,8 @@ const char *ut_device_path(void);
 bool ut_on_umbra(void);
 /* Are guests run by VT-x, as opposed to AMD-V? */
 bool ut_on_vmx(void);
+/* Is the host's processor one of "qemu" or of "bochs"? As scripts/lab says. */
+bool ut_emulated_by(const char *emulator);
 /* Are guest tables translated by the hypervisor, not by the processor? */
 bool ut_shadowed(void);
 /*
