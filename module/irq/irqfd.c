@@ -52,8 +52,8 @@ struct irqfd {
  * @vm: for @reap
  */
 struct umbra_irqfds {
-	struct mutex mutex;
-	spinlock_t lock;
+	struct mutex mutex;	/* see above */
+	spinlock_t lock;	/* see above */
 	struct list_head live;
 	struct list_head dead;
 	struct list_head resampled;

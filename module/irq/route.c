@@ -260,8 +260,9 @@ static struct umbra_irq_routes *build_default(struct umbra_vm *vm)
 
 int umbra_routes_create(struct umbra_vm *vm, enum umbra_irqchip chip)
 {
-	struct umbra_irq_routes *routes = chip == UMBRA_IRQCHIP_KERNEL ? build_default(vm) : build(vm, NULL, 0);
+	struct umbra_irq_routes *routes;
 
+	routes = chip == UMBRA_IRQCHIP_KERNEL ? build_default(vm) : build(vm, NULL, 0);
 	if (IS_ERR(routes))
 		return PTR_ERR(routes);
 	rcu_assign_pointer(vm->irq.routes, routes);

@@ -55,6 +55,8 @@ typedef int clockid_t;
 #define container_of(p, type, member)	((type *)((char *)(p) - offsetof(type, member)))
 #define __user
 #define __rcu
+#define __acquires(lock)
+#define __releases(lock)
 #define __ffs(v)		((unsigned int)__builtin_ctzl(v))
 #define __fls(v)		((unsigned int)(63 - __builtin_clzl(v)))
 #define hweight8(v)		((unsigned int)__builtin_popcount((u8)(v)))
