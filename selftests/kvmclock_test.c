@@ -50,7 +50,7 @@ static u64 latest, backwards, torn, quit;
 
 static u64 page_time(const volatile struct clock_page *p)
 {
-	u64 tsc, ns, ticks;
+	u64 tsc, ns, ticks, high;
 	u32 version, mul;
 	signed char shift;
 
@@ -65,7 +65,8 @@ static u64 page_time(const volatile struct clock_page *p)
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	} while (version != __atomic_load_n(&p->version, __ATOMIC_RELAXED));
 	ticks = shift < 0 ? ticks >> -shift : ticks << shift;
-	return ns + (u64)((unsigned __int128)ticks * mul >> 32);
+	asm("mulq %2\n\tshrdq $32, %1, %0" : "+a"(ticks), "=&d"(high) : "r"((u64)mul) : "cc");
+	return ns + ticks;
 }
 
 static void guest_obey(u64 page)
