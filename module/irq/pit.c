@@ -260,8 +260,7 @@ static enum hrtimer_restart fire(struct hrtimer *timer)
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	if (!ticks)
 		return HRTIMER_NORESTART;
-	taken = umbra_irq_set(vm, UMBRA_IRQ_SOURCE_PIT, GSI, true);
-	umbra_irq_set(vm, UMBRA_IRQ_SOURCE_PIT, GSI, false);
+	taken = umbra_irq_pulse(vm, UMBRA_IRQ_SOURCE_PIT, GSI);
 	umbra_apic_pit_nmi(vm);
 	if (!taken)
 		tick_missed(pit);

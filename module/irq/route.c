@@ -59,6 +59,25 @@ static int set_route(struct umbra_vm *vm, const struct route *r, int source, boo
 	return umbra_pic_set_irq(vm, r->chip * PIC_PINS + r->pin, source, level);
 }
 
+/* All of @gsi's routes, of which there may be none. SRCU read section. */
+static int set_routes(struct umbra_vm *vm, int source, u32 gsi, bool level)
+{
+	const struct umbra_irq_routes *routes = srcu_dereference(vm->irq.routes, &vm->srcu);
+	int result = -1;
+	int i, end, r;
+
+	if (!routes || gsi >= routes->nr_gsis)
+		return -1;
+	gsi = array_index_nospec(gsi, routes->nr_gsis);
+	end = routes->first[gsi + 1];
+	for (i = routes->first[gsi]; i < end; i++) {
+		r = set_route(vm, &routes->route[i], source, level);
+		if (r >= 0)
+			result = result < 0 ? r : result + r;
+	}
+	return result;
+}
+
 /**
  * umbra_irq_set() - raise or lower a GSI
  * @vm: VM
@@ -72,24 +91,22 @@ static int set_route(struct umbra_vm *vm, const struct route *r, int source, boo
  */
 int umbra_irq_set(struct umbra_vm *vm, int source, u32 gsi, bool level)
 {
-	const struct umbra_irq_routes *routes;
 	int idx = srcu_read_lock(&vm->srcu);
-	int result = -1;
-	int i, end, r;
+	int r = set_routes(vm, source, gsi, level);
 
-	routes = srcu_dereference(vm->irq.routes, &vm->srcu);
-	if (!routes || gsi >= routes->nr_gsis)
-		goto unlock;
-	gsi = array_index_nospec(gsi, routes->nr_gsis);
-	end = routes->first[gsi + 1];
-	for (i = routes->first[gsi]; i < end; i++) {
-		r = set_route(vm, &routes->route[i], source, level);
-		if (r >= 0)
-			result = result < 0 ? r : result + r;
-	}
-unlock:
 	srcu_read_unlock(&vm->srcu, idx);
-	return result;
+	return r;
+}
+
+/* Raise a GSI and lower it at once: the same as above for the rise. */
+int umbra_irq_pulse(struct umbra_vm *vm, int source, u32 gsi)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	int r = set_routes(vm, source, gsi, true);
+
+	set_routes(vm, source, gsi, false);
+	srcu_read_unlock(&vm->srcu, idx);
+	return r;
 }
 
 int umbra_route_gsi(struct umbra_vm *vm, u32 chip, u32 pin)
