@@ -46,6 +46,7 @@ int umbra_lapic_get_state(struct umbra_vcpu *vcpu, struct kvm_lapic_state *state
 		/* Pairs with the order in which the callback of the timer writes both. */
 		smp_rmb();
 		get_regs(lapic, state);
+		/* Likewise. */
 		smp_rmb();
 	} while (READ_ONCE(lapic->timer.due) != due);
 	if (lapic->mode != UMBRA_LAPIC_X2APIC)
