@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * QEMU processes and what comes out of them: owns the pipes to their serial ports, the sockets
+ * that steer them, and the list of those that run. Must not know what any test expects.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
