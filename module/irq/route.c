@@ -12,9 +12,6 @@
 #define NR_CHIPS	3
 #define PIC_PINS	8
 
-/* More for one GSI are impossible: one pin of each chip, or one message. */
-#define ROUTES_PER_GSI	NR_CHIPS
-
 /**
  * struct route - where one GSI leads
  * @msi: a message; otherwise a pin
@@ -166,13 +163,11 @@ static int parse_entry(struct umbra_vm *vm, const struct kvm_irq_routing_entry *
 	}
 }
 
-/* One GSI may lead to one pin of each chip, or to one message and nothing else. */
+/* One GSI may lead to one pin of each chip, or to one message: so @n is never above NR_CHIPS. */
 static bool fits(const struct route *of_gsi, int n, const struct route *new)
 {
 	int i;
 
-	if (n >= ROUTES_PER_GSI)
-		return false;
 	for (i = 0; i < n; i++)
 		if (new->msi || of_gsi[i].msi || of_gsi[i].chip == new->chip)
 			return false;

@@ -291,7 +291,7 @@ static void storm(void **state)
 	eoi();
 	assert_int_equal(take(), VECTOR);
 	/* A line that falls now and then is no storm. */
-	for (i = 0; i < 2 * STORM; i++) {
+	for (i = 0; i < 3 * STORM; i++) {
 		line(PIN, i & 64);
 		eoi();
 		line(PIN, true);
@@ -334,6 +334,12 @@ static void save_and_restore(void **state)
 	eoi();
 	assert_int_equal(take(), VECTOR);
 	eoi();
+	/* What the state does not say is forgotten. */
+	line(PIN, true);
+	s.redirtbl[PIN].bits = VECTOR | LEVEL | MASKED;
+	s.irr = 0;
+	assert_int_equal(set(&s), 0);
+	assert_int_equal(get().redirtbl[PIN].bits, VECTOR | LEVEL | MASKED);
 	/* The next that a source says counts again. */
 	line(PIN, false);
 	s.base_address = 0xfed00000;
