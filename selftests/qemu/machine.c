@@ -215,12 +215,14 @@ void machine_ask(struct machine *m, const char *line, const char *answer)
 {
 	uint64_t end = deadline(SECONDS_WAIT);
 	size_t from = m->line;
+	const char *at;
 
 	if (write(m->in, line, strlen(line)) != (ssize_t)strlen(line))
 		give_up("%s takes no input", m->name);
-	while (!strstr(m->log + from, answer))
+	/* All of the line. */
+	while (!(at = strstr(m->log + from, answer)) || !strchr(at, '\n'))
 		listen_until(m, end, answer);
-	snprintf(m->said, sizeof(m->said), "%s", strstr(m->log + from, answer));
+	snprintf(m->said, sizeof(m->said), "%s", at);
 	m->said[strcspn(m->said, "\r\n")] = 0;
 }
 
