@@ -138,7 +138,7 @@ static int paging_on(struct umbra_vcpu *vcpu)
 	struct kvm_segment cs;
 
 	if (!(vcpu->efer & EFER_LME))
-		return 0;
+		return vcpu->cr4 & X86_CR4_PCIDE ? -EINVAL : 0;
 	umbra_vendor->get_segment(vcpu, UMBRA_SEG_CS, &cs);
 	if (!umbra_is_pae(vcpu) || cs.l)
 		return -EINVAL;

@@ -333,7 +333,8 @@ bool umbra_event_deliver(struct umbra_vcpu *vcpu)
 	/* A window that nothing could use would end every entry at once. */
 	nmi = ev->nmi_pending && !blocked_by_debugger(vcpu);
 	irq = !blocked_by_debugger(vcpu) && irq_waits(vcpu);
-	irq |= umbra_user_wants_window(vcpu);
+	irq |= umbra_user_wants_window(vcpu) &&
+	       (!vcpu->lapic || umbra_irq_extint_wanted(vcpu));
 	open = irq || nmi || ev->nmi_blocked;
 	if (open || ev->window)
 		umbra_vendor->window(vcpu, irq, nmi);

@@ -15,7 +15,7 @@ struct umbra_vm;
 
 /**
  * struct umbra_clock - the clock of a VM; member "clock" of struct umbra_vm
- * @lock: all below, irq-safe; taken alone
+ * @lock: see below
  * @line: the clock is a line over the host's TSC, the same for all vCPUs; true from
  *	the start or never, and false for ever once the host distrusts its TSC
  * @shift: nanoseconds are (ticks << @shift) * @mul >> 32, for the guest as well
@@ -25,7 +25,7 @@ struct umbra_vm;
  * @wall_msr: what the guest wrote to MSR_KVM_WALL_CLOCK last
  */
 struct umbra_clock {
-	spinlock_t lock;
+	spinlock_t lock;	/* all below; irq-safe, taken alone */
 	bool line;
 	u8 shift;
 	u32 mul;

@@ -124,7 +124,7 @@ static int x2apic_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 
 static int deadline_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
 {
-	*data = vcpu->lapic ? umbra_lapic_get_deadline(vcpu) : 0;
+	*data = vcpu->lapic ? umbra_lapic_get_deadline(vcpu, host) : 0;
 	return 0;
 }
 

@@ -56,7 +56,10 @@ static bool mode_valid(const struct umbra_vcpu *vcpu, const struct kvm_sregs2 *i
 	if ((in->efer & EFER_LME) && (in->cr0 & X86_CR0_PG))
 		return (in->cr4 & X86_CR4_PAE) && (in->efer & EFER_LMA) &&
 		       !(in->cr3 & umbra_cr3_reserved(vcpu));
-	return !(in->efer & EFER_LMA) && !in->cs.l && !(in->cr4 & X86_CR4_PCIDE);
+	if (in->efer & EFER_LMA || in->cs.l)
+		return false;
+	/* Without paging PCIDE says nothing yet, and KVM lets user space set it. */
+	return !(in->cr4 & X86_CR4_PCIDE) || !(in->cr0 & X86_CR0_PG);
 }
 
 static int check(const struct umbra_vcpu *vcpu, const struct kvm_sregs2 *in)

@@ -27,11 +27,12 @@ FIXTURE_TEARDOWN(hlt)
 	ut_vm_free(self->vm);
 }
 
-static u64 woken;
+static u64 woken, nmis;
 
 static void count_nmi(struct ut_ex_regs *regs)
 {
 	(void)regs;
+	ut_write_once(nmis, ut_read_once(nmis) + 1);
 }
 
 static void guest_sleeper(void)
@@ -49,6 +50,17 @@ static u64 wakes(struct ut_vm *vm)
 	return ut_read_once(*ut_guest_var(vm, woken));
 }
 
+/* In HLT, as its thread makes no progress. */
+static void wait_for_sleep(struct ut_runner *runner)
+{
+	ut_wait(({
+		u64 before = ut_runner_cpu_us(runner);
+
+		ut_sleep_ms(20);
+		before && ut_runner_cpu_us(runner) == before;
+	}));
+}
+
 static struct ut_runner *sleeper(struct ut_vcpu *vcpu)
 {
 	struct ut_runner *runner;
@@ -56,13 +68,7 @@ static struct ut_runner *sleeper(struct ut_vcpu *vcpu)
 	ut_set_handler(vcpu->vm, UT_NMI_VECTOR, count_nmi);
 	ut_restart(vcpu, guest_sleeper);
 	runner = ut_runner_start(vcpu);
-	/* Let it come to HLT. */
-	ut_wait(({
-		u64 before = ut_runner_cpu_us(runner);
-
-		ut_sleep_ms(20);
-		before && ut_runner_cpu_us(runner) == before;
-	}));
+	wait_for_sleep(runner);
 	return runner;
 }
 
@@ -86,11 +92,12 @@ TEST_F_TIMEOUT(hlt, msi, UT_IRQ_TIMEOUT)
 
 	for (i = 1; i <= ROUNDS; i++) {
 		ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA, VECTOR));
-		ut_wait(ut_hits(self->vm, 0, VECTOR) == i);
+		ut_wait(ut_hits(self->vm, 0, VECTOR) >= i);
 	}
+	ASSERT_TRUE(ut_counted(ut_hits(self->vm, 0, VECTOR), ROUNDS));
 	/* One may come before the last HLT's end has been counted. */
 	ASSERT_LT(0, wakes(self->vm));
-	ASSERT_GE(ROUNDS, wakes(self->vm));
+	ASSERT_GE(ut_hits(self->vm, 0, VECTOR), wakes(self->vm));
 	ASSERT_EQ(-EINTR, ut_runner_stop(runner));
 }
 
@@ -100,11 +107,12 @@ TEST_F_TIMEOUT(hlt, msi_without_pause, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner = sleeper(self->vcpu);
 	u64 i;
 
-	for (i = 1; i <= 3 * ROUNDS; i++) {
+	for (i = 1; i <= ROUNDS; i++) {
 		ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA, VECTOR));
-		while (ut_hits(self->vm, 0, VECTOR) != i)
+		while (ut_hits(self->vm, 0, VECTOR) < i)
 			;
 	}
+	ASSERT_TRUE(ut_counted(ut_hits(self->vm, 0, VECTOR), ROUNDS));
 	ASSERT_EQ(-EINTR, ut_runner_stop(runner));
 }
 
@@ -126,8 +134,9 @@ TEST_F_TIMEOUT(hlt, line_through_the_8259, UT_IRQ_TIMEOUT)
 	for (i = 1; i <= 50; i++) {
 		ut_line(self->vm, 4, 1);
 		ut_line(self->vm, 4, 0);
-		ut_wait(ut_hits(self->vm, 0, VECTOR + 4) == i);
+		ut_wait(ut_hits(self->vm, 0, VECTOR + 4) >= i);
 	}
+	ASSERT_TRUE(ut_counted(ut_hits(self->vm, 0, VECTOR + 4), 50));
 	ASSERT_EQ(-EINTR, ut_runner_stop(runner));
 }
 
@@ -145,8 +154,10 @@ TEST_F_TIMEOUT(hlt, nmi, UT_IRQ_TIMEOUT)
 			ut_must_ioctl(self->vcpu->fd, KVM_NMI, 0);
 			runner = ut_runner_start(self->vcpu);
 		}
-		ut_wait(wakes(self->vm) == i);
+		/* It may come just before HLT, which it then does not end. */
+		ut_wait(ut_read_once(*ut_guest_var(self->vm, nmis)) >= i);
 	}
+	ASSERT_LT(0, wakes(self->vm));
 	ASSERT_EQ(-EINTR, ut_runner_stop(runner));
 }
 
@@ -173,7 +184,7 @@ TEST_F_TIMEOUT(hlt, interrupts_off, UT_IRQ_TIMEOUT)
 	ut_restart(self->vcpu, guest_deep_sleep);
 	runner = ut_runner_start(self->vcpu);
 	ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA, VECTOR));
-	ut_sleep_ms(50);
+	wait_for_sleep(runner);
 	ASSERT_EQ(0, wakes(self->vm));
 	ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA, UT_DM_NMI));
 	ASSERT_EQ(UT_DONE, ut_runner_join(runner));

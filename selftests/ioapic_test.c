@@ -432,7 +432,7 @@ static void guest_flood(void)
 	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL);
 	guest_line(PIN, 1);
 	guest_sti();
-	for (i = 0; guest_hits(VECTOR) < 2000; i++)
+	for (i = 0; guest_hits(VECTOR) < 500; i++)
 		guest_pause();
 	guest_cli();
 	guest_line(PIN, 0);

@@ -17,7 +17,7 @@
 enum model { FLAT, CLUSTER, X2APIC };
 
 /* In the guest. */
-static u64 model, ready, stop, nmis[UT_MAX_VCPUS];
+static u64 model, ready, stop, doubled, nmis[UT_MAX_VCPUS];
 
 FIXTURE(ipi) {
 	struct ut_vm *vm;
@@ -96,6 +96,14 @@ static void fence(void)
 	guest_cli();
 }
 
+/* Count what came more than once for the test: see ut_counted(). */
+static u64 once(u64 hits)
+{
+	if (hits > 1)
+		ut_write_once(doubled, doubled + hits - 1);
+	return !!hits;
+}
+
 /* It arrives once at each CPU of @mask and nowhere else. */
 static void expect(int line, u32 dest, u32 low, u32 mask)
 {
@@ -107,7 +115,7 @@ static void expect(int line, u32 dest, u32 low, u32 mask)
 	guest_apic_icr(dest, low);
 	fence();
 	for (cpu = 0; cpu < NCPUS; cpu++)
-		if (guest_hits_of(cpu, vector) != before[cpu] + (mask >> cpu & 1))
+		if (once(guest_hits_of(cpu, vector) - before[cpu]) != (mask >> cpu & 1))
 			guest_abort("wrong destination: CPU, ICR", __FILE__, line, cpu, low);
 }
 
@@ -124,7 +132,7 @@ static void expect_one(int line, u32 dest, u32 low, u32 mask)
 	guest_apic_icr(dest, low | UT_DM_LOWEST | VECTOR);
 	fence();
 	for (cpu = 0; cpu < NCPUS; cpu++) {
-		before[cpu] = guest_hits_of(cpu, VECTOR) - before[cpu];
+		before[cpu] = once(guest_hits_of(cpu, VECTOR) - before[cpu]);
 		if (before[cpu] && !(mask >> cpu & 1))
 			guest_abort("wrong destination: CPU, ICR", __FILE__, line, cpu, low);
 		arrived += before[cpu];
@@ -155,6 +163,8 @@ static void run(struct ut_vm *vm, void *fn, u64 value)
 	for (i = 1; i < NCPUS; i++)
 		if (ut_runner_join(runner[i]) != UT_DONE)
 			ut_die("vCPU %d has not come to its end", i);
+	if (!ut_counted(*ut_guest_var(vm, doubled), 0))
+		ut_die("%lu interrupts too many", *ut_guest_var(vm, doubled));
 }
 
 static void physical_and_shorthands(u32 everybody)
@@ -371,11 +381,10 @@ static void guest_ping(void)
 	guest_set_handler(VECTOR + 1, answer);
 	for (i = 0; i < ROUNDS; i++) {
 		guest_apic_icr(i % (NCPUS - 1) + 1, ASSERTED | (VECTOR + 1));
-		while (guest_hits(VECTOR) == i) {
+		while (guest_hits(VECTOR) <= i) {
 			guest_sti_hlt();
 			guest_cli();
 		}
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i + 1);
 	}
 	end_receivers();
 }
@@ -383,13 +392,13 @@ static void guest_ping(void)
 TEST_F_TIMEOUT(ipi, to_and_fro, UT_IRQ_TIMEOUT)
 {
 	run(self->vm, guest_ping, FLAT);
-	ASSERT_EQ(ROUNDS / (NCPUS - 1), ut_hits(self->vm, 1, VECTOR + 1));
+	ASSERT_TRUE(ut_counted(ut_hits(self->vm, 1, VECTOR + 1), ROUNDS / (NCPUS - 1)));
 }
 
 TEST_F_TIMEOUT(ipi, to_and_fro_x2apic, UT_IRQ_TIMEOUT)
 {
 	run(self->vm, guest_ping, X2APIC);
-	ASSERT_EQ(ROUNDS / (NCPUS - 1), ut_hits(self->vm, 3, VECTOR + 1));
+	ASSERT_TRUE(ut_counted(ut_hits(self->vm, 3, VECTOR + 1), ROUNDS / (NCPUS - 1)));
 }
 
 TEST_HARNESS_MAIN

@@ -129,14 +129,14 @@ TEST_F_TIMEOUT(irqfd, each_write, UT_IRQ_TIMEOUT)
 	runner = listener(self->vcpu);
 	for (i = 1; i <= 200; i++) {
 		signal_fd(self->fd);
-		ut_wait(ut_hits(self->vm, 0, VECTOR) == i);
+		ut_wait(ut_hits(self->vm, 0, VECTOR) >= i);
 	}
 	/* The counter has been taken. */
 	EXPECT_EQ(0, signals(self->fd));
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, KVM_IRQFD_FLAG_DEASSIGN, 0));
 	signal_fd(self->fd);
 	ut_sleep_ms(20);
-	EXPECT_EQ(200, ut_hits(self->vm, 0, VECTOR));
+	EXPECT_TRUE(ut_counted(ut_hits(self->vm, 0, VECTOR), 200));
 	EXPECT_EQ(1, signals(self->fd));
 	finish(self->vm, runner);
 }
@@ -150,7 +150,7 @@ TEST_F_TIMEOUT(irqfd, signalled_before, UT_IRQ_TIMEOUT)
 	signal_fd(self->fd);
 	runner = listener(self->vcpu);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
-	ut_wait(ut_hits(self->vm, 0, VECTOR) == 1);
+	ut_wait(ut_hits(self->vm, 0, VECTOR) >= 1);
 	finish(self->vm, runner);
 }
 
@@ -166,7 +166,7 @@ TEST_F_TIMEOUT(irqfd, route_changes, UT_IRQ_TIMEOUT)
 	for (i = 0; i < 10; i++) {
 		route_msi(self->vm, 5, VECTOR + i);
 		signal_fd(self->fd);
-		ut_wait(ut_hits(self->vm, 0, VECTOR + i) == 1);
+		ut_wait(ut_hits(self->vm, 0, VECTOR + i) >= 1);
 	}
 	finish(self->vm, runner);
 }
@@ -345,11 +345,12 @@ TEST_F_TIMEOUT(irqfd, storm, UT_IRQ_TIMEOUT)
 		signal_fd(self->fd);
 		ASSERT_EQ(1, poll(&poll_fd, 1, UT_HANG_MS));
 		seen += signals(self->resample);
-		ASSERT_EQ(i, seen);
+		ASSERT_LE(i, seen);
 	}
-	ASSERT_EQ(STORM, ut_hits(self->vm, 0, VECTOR));
 	finish(self->vm, runner);
-	EXPECT_EQ(0, signals(self->resample));
+	seen += signals(self->resample);
+	EXPECT_EQ(seen, ut_hits(self->vm, 0, VECTOR));
+	EXPECT_TRUE(ut_counted(seen, STORM));
 	no_phantoms(self->vm);
 }
 
@@ -410,7 +411,7 @@ TEST_F_TIMEOUT(irqfd, storm_of_many, UT_IRQ_TIMEOUT)
 	}
 	for (i = 0; i < SENDERS; i++) {
 		pthread_join(thread[i], NULL);
-		EXPECT_EQ(MANY, ut_hits(self->vm, 0, VECTOR + i));
+		EXPECT_TRUE(ut_counted(ut_hits(self->vm, 0, VECTOR + i), MANY));
 		close(sender[i].fd);
 	}
 	finish(self->vm, runner);

@@ -9,6 +9,8 @@
 #define CR0_PE		BIT_ULL(0)
 #define CR0_PG		BIT_ULL(31)
 #define CR4_PAE		BIT_ULL(5)
+#define CR4_PCIDE	BIT_ULL(17)
+#define CPUID_PCID	BIT_ULL(17)
 
 static void guest_steps(void)
 {
@@ -108,6 +110,36 @@ TEST(pdptrs)
 	ASSERT_EQ(0, ut_ioctl(vcpu->fd, KVM_SET_SREGS2, &get));
 	ASSERT_EQ(UT_EXIT, ut_next(vcpu, NULL));
 	ASSERT_EQ(0xabcd1234, *(u32 *)ut_io_data(vcpu));
+	ut_vm_free(vcpu->vm);
+}
+
+UT_BLOB(paging_code,
+	".code32\n\tmov %cr0, %eax\n\tor $0x80000000, %eax\n\tmov %eax, %cr0\n"
+	"\tmov $1, %al\n\tout %al, $0x80");
+
+/* PCIDE can be set while there is no paging; then only long mode can be turned on. */
+TEST(pcide_without_paging)
+{
+	struct ut_vcpu *vcpu = ut_blob_guest(UT_PROT32, paging_code, UT_BLOB_LEN(paging_code));
+	struct kvm_cpuid2 *cpuid = ut_supported_cpuid(vcpu->vm->dev_fd);
+	struct kvm_sregs sregs, got;
+
+	if (!(ut_cpuid_entry(cpuid, 1, 0)->ecx & CPUID_PCID))
+		SKIP(return, "no PCID in this CPUID");
+	ut_must_ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid);
+	ut_get_sregs(vcpu, &sregs);
+	sregs.cr4 |= CR4_PCIDE;
+	ASSERT_EQ(0, ut_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	ut_get_sregs(vcpu, &got);
+	ASSERT_EQ(sregs.cr4, got.cr4);
+	/* The processor refuses the state, or what the guest does next is a triple fault. */
+	ASSERT_EQ(UT_EXIT, ut_next(vcpu, NULL));
+	ASSERT_TRUE(vcpu->run->exit_reason == KVM_EXIT_FAIL_ENTRY ||
+		    vcpu->run->exit_reason == KVM_EXIT_SHUTDOWN);
+	if (!ut_on_umbra())
+		SKIP(return, "KVM lets user space turn on any paging with PCIDE");
+	sregs.cr0 |= CR0_PG;
+	ASSERT_EQ(-EINVAL, ut_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
 	ut_vm_free(vcpu->vm);
 }
 

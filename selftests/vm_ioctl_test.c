@@ -66,7 +66,8 @@ TEST_F(vm, wrong_kind)
 TEST_F(vm, absent_calls)
 {
 	static const unsigned long calls[] = {
-		KVM_XEN_HVM_SET_ATTR, KVM_HYPERV_EVENTFD, KVM_XEN_HVM_CONFIG, KVM_MEMORY_ENCRYPT_OP, KVM_CREATE_DEVICE,
+		KVM_XEN_HVM_SET_ATTR, KVM_HYPERV_EVENTFD, KVM_XEN_HVM_CONFIG,
+		KVM_MEMORY_ENCRYPT_OP, KVM_CREATE_DEVICE,
 	};
 	u8 buf[1024] = { 0 };
 	unsigned int i;

@@ -100,6 +100,7 @@ int umbra_irqchip_split(struct umbra_vm *vm, u64 pins)
 		r = umbra_routes_create(vm, UMBRA_IRQCHIP_SPLIT);
 	if (!r) {
 		vm->irq.user_pins = pins;
+		/* As above. */
 		smp_store_release(&vm->irq.chip, UMBRA_IRQCHIP_SPLIT);
 	}
 	mutex_unlock(&vm->lock);

@@ -148,7 +148,8 @@ u32 umbra_lapic_vapic(struct umbra_vcpu *vcpu);
 int umbra_lapic_get_msr(struct umbra_vcpu *vcpu, u32 index, u64 *data);
 int umbra_lapic_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data);
 int umbra_lapic_set_base(struct umbra_vcpu *vcpu, u64 base, bool host);
-u64 umbra_lapic_get_deadline(struct umbra_vcpu *vcpu);
+/* @host: user space saves it; one whose interrupt still waits counts then. */
+u64 umbra_lapic_get_deadline(struct umbra_vcpu *vcpu, bool host);
 void umbra_lapic_set_deadline(struct umbra_vcpu *vcpu, u64 deadline);
 /* The guest's TSC moved: a deadline that is armed has another moment now. */
 void umbra_lapic_tsc_changed(struct umbra_vcpu *vcpu);

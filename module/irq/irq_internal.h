@@ -104,6 +104,7 @@ int umbra_pic_intack(struct umbra_vm *vm);	/* vector; vCPU */
 
 /* route.c: a GSI's routes. Any context; SRCU read section of vm->srcu inside. */
 int umbra_irq_set(struct umbra_vm *vm, int source, u32 gsi, bool level);
+int umbra_irq_pulse(struct umbra_vm *vm, int source, u32 gsi);
 /* Does the EOI of @vector at @vcpu interest user space's I/O APIC (split)? */
 bool umbra_route_wants_eoi(struct umbra_vcpu *vcpu, u8 vector);
 

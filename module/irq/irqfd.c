@@ -52,8 +52,8 @@ struct irqfd {
  * @vm: for @reap
  */
 struct umbra_irqfds {
-	struct mutex mutex;
-	spinlock_t lock;
+	struct mutex mutex;	/* see above */
+	spinlock_t lock;	/* see above */
 	struct list_head live;
 	struct list_head dead;
 	struct list_head resampled;
@@ -72,8 +72,7 @@ static void raise_gsi(struct irqfd *e)
 		umbra_irq_set(e->vm, UMBRA_IRQ_SOURCE_RESAMPLE, e->gsi, true);
 		return;
 	}
-	umbra_irq_set(e->vm, UMBRA_IRQ_SOURCE_USER, e->gsi, true);
-	umbra_irq_set(e->vm, UMBRA_IRQ_SOURCE_USER, e->gsi, false);
+	umbra_irq_pulse(e->vm, UMBRA_IRQ_SOURCE_USER, e->gsi);
 }
 
 /* Take @e off the list of live ones. False: somebody else did. irqfds->lock held. */

@@ -50,6 +50,7 @@ enum umbra_lvt {
  * @hr: expires at @due; nothing else is known of it, see lapic_timer.c
  * @due: (t) when it fires, 0: never; guest TSC in deadline mode, else ns of hrtimers' clock
  * @period: (t) ns, periodic mode; changes only while @hr is stopped
+ * @fired: (t) what @due was when it fired last in deadline mode
  * @initial: register: initial count
  * @divide: register: divide configuration
  */
@@ -57,6 +58,7 @@ struct umbra_lapic_timer {
 	struct hrtimer hr;
 	u64 due;
 	u64 period;
+	u64 fired;
 	u32 initial;
 	u32 divide;
 };

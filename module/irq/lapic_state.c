@@ -25,15 +25,30 @@ static void put_reg(struct kvm_lapic_state *state, u32 offset, u32 value)
 	memcpy(state->regs + offset, &value, sizeof(value));
 }
 
-int umbra_lapic_get_state(struct umbra_vcpu *vcpu, struct kvm_lapic_state *state)
+static void get_regs(struct umbra_lapic *lapic, struct kvm_lapic_state *state)
 {
-	struct umbra_lapic *lapic = vcpu->lapic;
 	u32 offset, value;
 
 	memset(state, 0, sizeof(*state));
 	for (offset = 0; offset < sizeof(state->regs); offset += REG_SIZE)
 		if (!umbra_lapic_reg_read(lapic, offset, &value))
 			put_reg(state, offset, value);
+}
+
+int umbra_lapic_get_state(struct umbra_vcpu *vcpu, struct kvm_lapic_state *state)
+{
+	struct umbra_lapic *lapic = vcpu->lapic;
+	u64 due;
+
+	/* A timer that runs out meanwhile must not be missed in the count and in IRR. */
+	do {
+		due = READ_ONCE(lapic->timer.due);
+		/* Pairs with the order in which the callback of the timer writes both. */
+		smp_rmb();
+		get_regs(lapic, state);
+		/* Likewise. */
+		smp_rmb();
+	} while (READ_ONCE(lapic->timer.due) != due);
 	if (lapic->mode != UMBRA_LAPIC_X2APIC)
 		return 0;
 	/* One register of 64 bits, but the page has it in two; and DFR, which hides. */

@@ -99,9 +99,12 @@ static enum hrtimer_restart expire(struct hrtimer *hr)
 			smp_mb();
 			if (READ_ONCE(lapic->timer.due) == due)
 				return HRTIMER_NORESTART;
-		} else if (cmpxchg(&lapic->timer.due, due, 0) == due) {
+		} else {
+			/* Who saves the state meanwhile has to find one of the two. */
+			WRITE_ONCE(lapic->timer.fired, due);
 			umbra_lapic_local(lapic, UMBRA_LVT_TIMER);
-			return HRTIMER_NORESTART;
+			if (cmpxchg(&lapic->timer.due, due, 0) == due)
+				return HRTIMER_NORESTART;
 		}
 	}
 }
@@ -243,7 +246,7 @@ void umbra_lapic_timer_restore(struct umbra_lapic *lapic, u32 lvt, u32 initial, 
 			       u32 divide)
 {
 	struct umbra_lapic_timer *timer = &lapic->timer;
-	u64 deadline = umbra_lapic_get_deadline(lapic->vcpu);
+	u64 deadline = umbra_lapic_get_deadline(lapic->vcpu, false);
 
 	stop(lapic);
 	WRITE_ONCE(lapic->lvt[UMBRA_LVT_TIMER], lvt);
@@ -262,13 +265,18 @@ void umbra_lapic_timer_restore(struct umbra_lapic *lapic, u32 lvt, u32 initial, 
 	count_down(lapic, count_to_ns(lapic, count ? min(count, initial) : initial));
 }
 
-u64 umbra_lapic_get_deadline(struct umbra_vcpu *vcpu)
+u64 umbra_lapic_get_deadline(struct umbra_vcpu *vcpu, bool host)
 {
 	struct umbra_lapic *lapic = vcpu->lapic;
+	u32 lvt = lapic->lvt[UMBRA_LVT_TIMER];
+	u64 due = READ_ONCE(lapic->timer.due);
 
-	if (mode(lapic->lvt[UMBRA_LVT_TIMER]) != APIC_LVT_TIMER_TSCDEADLINE)
+	if (mode(lvt) != APIC_LVT_TIMER_TSCDEADLINE)
 		return 0;
-	return READ_ONCE(lapic->timer.due);
+	/* User space may have saved the registers before the interrupt was in them. */
+	if (!due && host && test_bit((u8)lvt, lapic->irr))
+		return READ_ONCE(lapic->timer.fired);
+	return due;
 }
 
 void umbra_lapic_set_deadline(struct umbra_vcpu *vcpu, u64 deadline)
@@ -283,7 +291,7 @@ void umbra_lapic_tsc_changed(struct umbra_vcpu *vcpu)
 {
 	struct umbra_lapic *lapic = vcpu->lapic;
 
-	if (!umbra_lapic_get_deadline(vcpu))
+	if (!umbra_lapic_get_deadline(vcpu, false))
 		return;
 	/* A callback under way may start the hrtimer by the old offset yet, or use it up. */
 	hrtimer_cancel(&lapic->timer.hr);

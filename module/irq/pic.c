@@ -4,7 +4,7 @@
  * the local APICs, which ask for it by umbra_pic_output() and acknowledge it by
  * umbra_pic_intack(). Knows nothing of routes.
  *
- * All is under pic->lock, and below that is nothing: kicks, and news of acknowledgements, come
+ * All is under pic->lock, and below that is nothing: kicks, and news of acknowledgments, come
  * after it is dropped.
  */
 #include "irq_env.h"
@@ -140,6 +140,7 @@ static void update(struct umbra_pic *pic)
 }
 
 static void lock(struct umbra_pic *pic, unsigned long *flags)
+	__acquires(&pic->lock)
 {
 	raw_spin_lock_irqsave(&pic->lock, *flags);
 	pic->raised = false;
@@ -156,6 +157,7 @@ static void tell_acked(struct umbra_vm *vm, unsigned long pins)
 
 /* Drop the lock, then tell those who have to know. */
 static void unlock(struct umbra_vm *vm, struct umbra_pic *pic, unsigned long flags)
+	__releases(&pic->lock)
 {
 	bool raised = pic->raised;
 	u16 acked = pic->acked;
@@ -213,7 +215,7 @@ static void serve(struct umbra_pic *pic, int chip, unsigned int pin)
 	finish(pic, chip, pin);
 }
 
-/* The pin that an acknowledgement gets; nothing is served if the request is gone. */
+/* The pin that an acknowledgment gets; nothing is served if the request is gone. */
 static unsigned int acknowledge(struct umbra_pic *pic, int chip)
 {
 	int pin = request_of(pic, chip);

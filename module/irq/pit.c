@@ -260,8 +260,7 @@ static enum hrtimer_restart fire(struct hrtimer *timer)
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	if (!ticks)
 		return HRTIMER_NORESTART;
-	taken = umbra_irq_set(vm, UMBRA_IRQ_SOURCE_PIT, GSI, true);
-	umbra_irq_set(vm, UMBRA_IRQ_SOURCE_PIT, GSI, false);
+	taken = umbra_irq_pulse(vm, UMBRA_IRQ_SOURCE_PIT, GSI);
 	umbra_apic_pit_nmi(vm);
 	if (!taken)
 		tick_missed(pit);
@@ -427,6 +426,7 @@ static u8 read_speaker(struct umbra_pit *pit)
 /* It may come at any time, also while the guest runs. */
 static struct umbra_pit *pit_of(struct umbra_vm *vm)
 {
+	/* Pairs with the release in umbra_pit_create(). */
 	return smp_load_acquire(&vm->irq.pit);
 }
 
@@ -580,7 +580,7 @@ int umbra_pit_create(struct umbra_vm *vm, const struct kvm_pit_config *config)
 	} else {
 		pit = alloc_pit(vm, config->flags);
 		if (pit)
-			/* Pairs with pit_of(). */
+			/* Pairs with the acquire in pit_of(). */
 			smp_store_release(&vm->irq.pit, pit);
 		else
 			r = -ENOMEM;

@@ -12,9 +12,6 @@
 #define NR_CHIPS	3
 #define PIC_PINS	8
 
-/* More for one GSI are impossible: one pin of each chip, or one message. */
-#define ROUTES_PER_GSI	NR_CHIPS
-
 /**
  * struct route - where one GSI leads
  * @msi: a message; otherwise a pin
@@ -59,6 +56,25 @@ static int set_route(struct umbra_vm *vm, const struct route *r, int source, boo
 	return umbra_pic_set_irq(vm, r->chip * PIC_PINS + r->pin, source, level);
 }
 
+/* All of @gsi's routes, of which there may be none. SRCU read section. */
+static int set_routes(struct umbra_vm *vm, int source, u32 gsi, bool level)
+{
+	const struct umbra_irq_routes *routes = srcu_dereference(vm->irq.routes, &vm->srcu);
+	int result = -1;
+	int i, end, r;
+
+	if (!routes || gsi >= routes->nr_gsis)
+		return -1;
+	gsi = array_index_nospec(gsi, routes->nr_gsis);
+	end = routes->first[gsi + 1];
+	for (i = routes->first[gsi]; i < end; i++) {
+		r = set_route(vm, &routes->route[i], source, level);
+		if (r >= 0)
+			result = result < 0 ? r : result + r;
+	}
+	return result;
+}
+
 /**
  * umbra_irq_set() - raise or lower a GSI
  * @vm: VM
@@ -72,24 +88,22 @@ static int set_route(struct umbra_vm *vm, const struct route *r, int source, boo
  */
 int umbra_irq_set(struct umbra_vm *vm, int source, u32 gsi, bool level)
 {
-	const struct umbra_irq_routes *routes;
 	int idx = srcu_read_lock(&vm->srcu);
-	int result = -1;
-	int i, end, r;
+	int r = set_routes(vm, source, gsi, level);
 
-	routes = srcu_dereference(vm->irq.routes, &vm->srcu);
-	if (!routes || gsi >= routes->nr_gsis)
-		goto unlock;
-	gsi = array_index_nospec(gsi, routes->nr_gsis);
-	end = routes->first[gsi + 1];
-	for (i = routes->first[gsi]; i < end; i++) {
-		r = set_route(vm, &routes->route[i], source, level);
-		if (r >= 0)
-			result = result < 0 ? r : result + r;
-	}
-unlock:
 	srcu_read_unlock(&vm->srcu, idx);
-	return result;
+	return r;
+}
+
+/* Raise a GSI and lower it at once: the same as above for the rise. */
+int umbra_irq_pulse(struct umbra_vm *vm, int source, u32 gsi)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	int r = set_routes(vm, source, gsi, true);
+
+	set_routes(vm, source, gsi, false);
+	srcu_read_unlock(&vm->srcu, idx);
+	return r;
 }
 
 int umbra_route_gsi(struct umbra_vm *vm, u32 chip, u32 pin)
@@ -149,13 +163,11 @@ static int parse_entry(struct umbra_vm *vm, const struct kvm_irq_routing_entry *
 	}
 }
 
-/* One GSI may lead to one pin of each chip, or to one message and nothing else. */
+/* One GSI may lead to one pin of each chip, or to one message: so @n is never above NR_CHIPS. */
 static bool fits(const struct route *of_gsi, int n, const struct route *new)
 {
 	int i;
 
-	if (n >= ROUTES_PER_GSI)
-		return false;
 	for (i = 0; i < n; i++)
 		if (new->msi || of_gsi[i].msi || of_gsi[i].chip == new->chip)
 			return false;
@@ -260,8 +272,9 @@ static struct umbra_irq_routes *build_default(struct umbra_vm *vm)
 
 int umbra_routes_create(struct umbra_vm *vm, enum umbra_irqchip chip)
 {
-	struct umbra_irq_routes *routes = chip == UMBRA_IRQCHIP_KERNEL ? build_default(vm) : build(vm, NULL, 0);
+	struct umbra_irq_routes *routes;
 
+	routes = chip == UMBRA_IRQCHIP_KERNEL ? build_default(vm) : build(vm, NULL, 0);
 	if (IS_ERR(routes))
 		return PTR_ERR(routes);
 	rcu_assign_pointer(vm->irq.routes, routes);

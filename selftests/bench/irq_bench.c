@@ -12,9 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "irq.h"
-#include "stats.h"
+#include "bench.h"
 
-#define TAKES		3
 #define VECTOR		0x40
 #define IOEVENTFD_PORT	0x500
 #define IRQFD_PORT	0x508
@@ -183,21 +182,15 @@ static void irqfd(u64 n)
 	report(start);
 }
 
-static const struct bench_case {
-	const char *name;
-	void (*fn)(u64 n);
-	u64 n;
-	int vcpus;
-	const char *what;
-} cases[] = {
-	{ "eoi", eoi, 1000, 1, "EOI to the local APIC's page" },
-	{ "eoi-x2apic", eoi_x2apic, 1000, 1, "EOI to the local APIC's MSR" },
-	{ "self-ipi", self_ipi, 1000, 1, "IPI to itself, handler and EOI (x2APIC)" },
-	{ "timer", timer, 1000, 1, "deadline that is over, handler and EOI (x2APIC)" },
-	{ "halt", halt, 200, 1, "HLT until a timer's interrupt, without the time to it" },
-	{ "ipi-halt", ping, 500, 2, "two IPIs, there and back, to vCPUs in HLT" },
-	{ "pio-ioeventfd", pio_eventfd, 1000, 1, "OUT to a port with an ioeventfd" },
-	{ "irqfd", irqfd, 1000, 1, "OUT to an ioeventfd that is an irqfd, handler and EOI" },
+static const struct bench_case cases[] = {
+	{ "eoi", eoi, 1000, 1, 0, "EOI to the local APIC's page" },
+	{ "eoi-x2apic", eoi_x2apic, 1000, 1, 0, "EOI to the local APIC's MSR" },
+	{ "self-ipi", self_ipi, 1000, 1, 0, "IPI to itself, handler and EOI (x2APIC)" },
+	{ "timer", timer, 1000, 1, 0, "deadline that is over, handler and EOI (x2APIC)" },
+	{ "halt", halt, 200, 1, 0, "HLT until a timer's interrupt, without the time to it" },
+	{ "ipi-halt", ping, 500, 2, 0, "two IPIs, there and back, to vCPUs in HLT" },
+	{ "pio-ioeventfd", pio_eventfd, 1000, 1, 0, "OUT to a port with an ioeventfd" },
+	{ "irqfd", irqfd, 1000, 1, 0, "OUT to an ioeventfd that is an irqfd, handler and EOI" },
 };
 
 /* GSI IRQFD_GSI is an MSI with VECTOR to vCPU 0. */
@@ -236,21 +229,6 @@ static int ioeventfd_setup(struct ut_vm *vm)
 	return port.fd;
 }
 
-/* Let the guest go on to its next report; exits of the vCPU up to then. */
-static u64 exits_until_report(const struct bench_case *c, struct ut_vcpu *vcpu,
-			      struct ut_ucall *uc)
-{
-	int stats;
-	u64 exits;
-
-	if (ut_next(vcpu, uc) != UT_SYNC)
-		ut_die("%s: exit %s", c->name, ut_exit_name(vcpu->run->exit_reason));
-	stats = ut_stats_fd(vcpu->fd);
-	exits = ut_stat(stats, "exits");
-	close(stats);
-	return exits;
-}
-
 /* Ticks for @n times, in a VM of its own; exits of the first vCPU in @exits. */
 static u64 once(const struct bench_case *c, u64 n, u64 *exits)
 {
@@ -271,8 +249,8 @@ static u64 once(const struct bench_case *c, u64 n, u64 *exits)
 		other = ut_runner_start(vcpu[1]);
 		ut_wait(__atomic_load_n(&other->stage, __ATOMIC_ACQUIRE) == READY);
 	}
-	*exits = -exits_until_report(c, vcpu[0], &uc);
-	*exits += exits_until_report(c, vcpu[0], &uc);
+	*exits = -bench_exits(c, vcpu[0], &uc);
+	*exits += bench_exits(c, vcpu[0], &uc);
 	if (other)
 		ut_runner_join(other);
 	for (i = 0; i < 2; i++)
@@ -281,43 +259,7 @@ static u64 once(const struct bench_case *c, u64 n, u64 *exits)
 	return uc.arg[1];
 }
 
-/* The cheapest of a few takes: what the host did besides only adds. */
-static u64 best(const struct bench_case *c, u64 n, u64 *exits)
-{
-	u64 ticks, min = ~0ull;
-	int i;
-
-	for (i = 0; i < TAKES; i++) {
-		ticks = once(c, n, exits);
-		if (ticks < min)
-			min = ticks;
-	}
-	return min;
-}
-
-static void run_case(const struct bench_case *c)
-{
-	u64 few, many, exits_few, exits_many;
-
-	few = best(c, c->n, &exits_few);
-	many = best(c, 2 * c->n, &exits_many);
-	printf("%-16s %8.0f %6.2f  %s\n", c->name, ((double)many - (double)few) / (double)c->n,
-	       ((double)exits_many - (double)exits_few) / (double)c->n, c->what);
-	fflush(stdout);
-}
-
 int main(int argc, char **argv)
 {
-	const struct bench_case *c;
-	int i, done = 0;
-
-	for (c = cases; c < cases + ARRAY_SIZE(cases); c++) {
-		for (i = 1; i < argc && strcmp(argv[i], c->name); i++)
-			;
-		if (argc > 1 && i == argc)
-			continue;
-		run_case(c);
-		done++;
-	}
-	return done ? 0 : 2;
+	return bench_main(argc, argv, cases, ARRAY_SIZE(cases), once);
 }

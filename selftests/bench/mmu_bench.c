@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "stats.h"
+#include "bench.h"
 #include "umbra_util.h"
 
 #define FRAMES_GPA	0x10000000ull	/* slot 1: what the pages under test map */
@@ -24,7 +24,6 @@
 #define STRIDE		16ull
 #define TOUCHES		(AREA_PAGES / STRIDE - 1)
 #define NR_ROOTS	8
-#define TAKES		3
 #define PTE_FLAGS	(UT_PTE_P | UT_PTE_W | UT_PTE_A | UT_PTE_D)
 
 /* What the host has built, for the guest; gpa = gva of tables. */
@@ -331,33 +330,27 @@ static void fault_read_only(u64 n)
 
 /* ---- host ---- */
 
-static const struct bench_case {
-	const char *name;
-	void (*fn)(u64 n);
-	u64 n;
-	u64 clear;			/* bits that are not in the entries under test */
-	const char *what;
-} cases[] = {
-	{ "cpuid", cpuid, 1000, 0, "CPUID: an exit that has nothing to do with memory" },
-	{ "hidden", hidden, 496, 0, "first touch of a mapped page, none near it" },
-	{ "hidden-row", hidden_row, 4096, 0, "first touch of mapped pages in a row, each" },
-	{ "new-table", new_table, 24, 0, "first touch of a page of a leaf table never seen" },
-	{ "dirty", dirty, 496, UT_PTE_D, "first write to a clean page that was read" },
-	{ "leaf-write", leaf_write, 1000, 0, "write to a leaf table, again and again" },
-	{ "map-touch", map_touch, 496, 0, "new leaf entry, then a touch of its page" },
-	{ "remap-invlpg", remap_invlpg, 1000, 0, "leaf entry changed, INVLPG, touch" },
-	{ "remap-cr3", remap_cr3, 1000, 0, "leaf entry changed, CR3 loaded, touch" },
-	{ "remap-tables", remap_tables, 960, 0,
+static const struct bench_case cases[] = {
+	{ "cpuid", cpuid, 1000, 1, 0, "CPUID: an exit that has nothing to do with memory" },
+	{ "hidden", hidden, 496, 1, 0, "first touch of a mapped page, none near it" },
+	{ "hidden-row", hidden_row, 4096, 1, 0, "first touch of mapped pages in a row, each" },
+	{ "new-table", new_table, 24, 1, 0, "first touch of a page of a leaf table never seen" },
+	{ "dirty", dirty, 496, 1, UT_PTE_D, "first write to a clean page that was read" },
+	{ "leaf-write", leaf_write, 1000, 1, 0, "write to a leaf table, again and again" },
+	{ "map-touch", map_touch, 496, 1, 0, "new leaf entry, then a touch of its page" },
+	{ "remap-invlpg", remap_invlpg, 1000, 1, 0, "leaf entry changed, INVLPG, touch" },
+	{ "remap-cr3", remap_cr3, 1000, 1, 0, "leaf entry changed, CR3 loaded, touch" },
+	{ "remap-tables", remap_tables, 960, 1, 0,
 	  "one entry in each of 32 leaf tables changed, CR3 loaded, touch; each" },
-	{ "upper-write", upper_write, 1000, 0, "directory entry changed, INVLPG, touch" },
-	{ "upper-alone", upper_alone, 1000, 0, "directory entries changed, nothing else" },
-	{ "cr3-2", cr3_2, 1000, 0, "CR3 switch between two roots" },
-	{ "cr3-8", cr3_8, 1000, 0, "CR3 switch, eight roots in turn" },
-	{ "cr3-touch", cr3_touch, 1000, 0, "CR3 switch between two roots, touch of 16 pages" },
-	{ "invlpg", invlpg, 1000, 0, "INVLPG" },
-	{ "invlpg-touch", invlpg_touch, 1000, 0, "INVLPG, touch" },
-	{ "fault-absent", fault_absent, 1000, 0, "#PF for an absent page, with its handler" },
-	{ "fault-read-only", fault_read_only, 1000, 0, "#PF for a write to a read-only page" },
+	{ "upper-write", upper_write, 1000, 1, 0, "directory entry changed, INVLPG, touch" },
+	{ "upper-alone", upper_alone, 1000, 1, 0, "directory entries changed, nothing else" },
+	{ "cr3-2", cr3_2, 1000, 1, 0, "CR3 switch between two roots" },
+	{ "cr3-8", cr3_8, 1000, 1, 0, "CR3 switch, eight roots in turn" },
+	{ "cr3-touch", cr3_touch, 1000, 1, 0, "CR3 switch between two roots, touch of 16 pages" },
+	{ "invlpg", invlpg, 1000, 1, 0, "INVLPG" },
+	{ "invlpg-touch", invlpg_touch, 1000, 1, 0, "INVLPG, touch" },
+	{ "fault-absent", fault_absent, 1000, 1, 0, "#PF for an absent page, with its handler" },
+	{ "fault-read-only", fault_read_only, 1000, 1, 0, "#PF for a write to a read-only page" },
 };
 
 static void *frames(void)
@@ -396,21 +389,6 @@ static void build_tables(struct ut_vm *vm, u64 clear)
 	ut_push_var(vm, env);
 }
 
-/* Let the guest go on to its next report; exits of the vCPU up to then. */
-static u64 exits_until_report(const struct bench_case *c, struct ut_vcpu *vcpu,
-			      struct ut_ucall *uc)
-{
-	int stats;
-	u64 exits;
-
-	if (ut_next(vcpu, uc) != UT_SYNC)
-		ut_die("%s: exit %s", c->name, ut_exit_name(vcpu->run->exit_reason));
-	stats = ut_stats_fd(vcpu->fd);
-	exits = ut_stat(stats, "exits");
-	close(stats);
-	return exits;
-}
-
 /* Ticks for @n times, in a VM of its own; exits of the vCPU in @exits. */
 static u64 once(const struct bench_case *c, u64 n, u64 *exits)
 {
@@ -422,49 +400,13 @@ static u64 once(const struct bench_case *c, u64 n, u64 *exits)
 	build_tables(vm, c->clear);
 	vcpu = ut_vcpu_long(vm, 0, c->fn);
 	ut_set_args(vcpu, n, 0);
-	*exits = -exits_until_report(c, vcpu, &uc);
-	*exits += exits_until_report(c, vcpu, &uc);
+	*exits = -bench_exits(c, vcpu, &uc);
+	*exits += bench_exits(c, vcpu, &uc);
 	ut_vm_free(vm);
 	return uc.arg[1];
 }
 
-/* The cheapest of a few takes: what the host did besides only adds. */
-static u64 best(const struct bench_case *c, u64 n, u64 *exits)
-{
-	u64 ticks, min = ~0ull;
-	int i;
-
-	for (i = 0; i < TAKES; i++) {
-		ticks = once(c, n, exits);
-		if (ticks < min)
-			min = ticks;
-	}
-	return min;
-}
-
-static void run_case(const struct bench_case *c)
-{
-	u64 few, many, exits_few, exits_many;
-
-	few = best(c, c->n, &exits_few);
-	many = best(c, 2 * c->n, &exits_many);
-	printf("%-16s %8.0f %6.2f  %s\n", c->name, ((double)many - (double)few) / (double)c->n,
-	       ((double)exits_many - (double)exits_few) / (double)c->n, c->what);
-	fflush(stdout);
-}
-
 int main(int argc, char **argv)
 {
-	const struct bench_case *c;
-	int i, done = 0;
-
-	for (c = cases; c < cases + ARRAY_SIZE(cases); c++) {
-		for (i = 1; i < argc && strcmp(argv[i], c->name); i++)
-			;
-		if (argc > 1 && i == argc)
-			continue;
-		run_case(c);
-		done++;
-	}
-	return done ? 0 : 2;
+	return bench_main(argc, argv, cases, ARRAY_SIZE(cases), once);
 }

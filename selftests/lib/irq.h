@@ -148,6 +148,8 @@ struct ut_vm *ut_irq_vm_bare(void);
 /* The guest's counts. */
 u64 ut_hits(struct ut_vm *vm, int cpu, int vector);
 u64 ut_phantoms(struct ut_vm *vm, int cpu);
+/* Are @hits what @n interrupts make? QEMU's processor delivers one twice now and then. */
+bool ut_counted(u64 hits, u64 n);
 void ut_clear_hits(struct ut_vm *vm);
 /* The n-th interrupt of this vCPU since ut_clear_hits(); 0: none. */
 int ut_logged(struct ut_vm *vm, int cpu, int n);

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * QEMU processes and what comes out of them: owns the pipes to their serial ports, the sockets
+ * that steer them, and the list of those that run. Must not know what any test expects.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -211,12 +215,14 @@ void machine_ask(struct machine *m, const char *line, const char *answer)
 {
 	uint64_t end = deadline(SECONDS_WAIT);
 	size_t from = m->line;
+	const char *at;
 
 	if (write(m->in, line, strlen(line)) != (ssize_t)strlen(line))
 		give_up("%s takes no input", m->name);
-	while (!strstr(m->log + from, answer))
+	/* All of the line. */
+	while (!(at = strstr(m->log + from, answer)) || !strchr(at, '\n'))
 		listen_until(m, end, answer);
-	snprintf(m->said, sizeof(m->said), "%s", strstr(m->log + from, answer));
+	snprintf(m->said, sizeof(m->said), "%s", at);
 	m->said[strcspn(m->said, "\r\n")] = 0;
 }
 

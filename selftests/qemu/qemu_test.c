@@ -20,6 +20,8 @@
 #define STREAM		"/tmp/qemu-stream"
 #define SLOW		(24 << 20)	/* bytes a second, far less than the guest rewrites */
 #define FAST		(1 << 30)
+#define COUNT		"\"dirty-sync-count\": "
+#define SEND_MS		300000
 #define PASSES		4	/* looks at the dirty log before the guest is stopped */
 #define CLOCK_SLACK	2000	/* ms between what a guest read and when it is heard of */
 #define IDLE_MS		1000
@@ -194,16 +196,32 @@ static void set_speed(struct machine *m, int bytes, int downtime_ms)
 			bytes, downtime_ms);
 }
 
+/* Wait until the dirty log was read so often; what is short may be over between two looks. */
+static void wait_passes(struct machine *m, unsigned long number)
+{
+	uint64_t end = host_ms() + SEND_MS * config.patience;
+	unsigned long done = 0;
+	const char *answer, *at;
+
+	while (done < number) {
+		answer = machine_execute(m, "query-migrate", NULL);
+		at = strstr(answer, COUNT);
+		if (at)
+			done = strtoul(at + strlen(COUNT), NULL, 10);
+		if (host_ms() > end || strstr(answer, "\"completed\"") || m->ended)
+			give_up("%s: no %lu passes: %s", m->name, number, answer);
+		machines_listen(20);
+	}
+}
+
 /* The guest works on until its memory was looked through so many times. */
 static void send(struct machine *from, const char *uri)
 {
 	uint64_t reports = from->reports, then = host_ms();
-	char passes[40];
 
 	set_speed(from, SLOW, 1);
 	machine_execute(from, "migrate", "'uri':'%s'", uri);
-	snprintf(passes, sizeof(passes), "\"dirty-sync-count\": %d,", PASSES);
-	machine_poll(from, "query-migrate", passes, "\"completed\"");
+	wait_passes(from, PASSES);
 	if (from->reports < reports + 5)
 		give_up("%s hardly worked while it was sent", from->name);
 	set_speed(from, FAST, 60000);

@@ -13,8 +13,6 @@
 
 #define VCPUS	2
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
-
 struct input {
 	const u8 *data;
 	size_t size;
@@ -132,6 +130,7 @@ static void pass(u64 ns)
 
 static void step(struct input *in)
 {
+	static const u64 modes[] = { 0, XAPIC_ENABLE, XAPIC_ENABLE | X2APIC_ENABLE };
 	u8 action = take(in, 1);
 	struct umbra_vcpu *vcpu = &unit.vcpu[action & 1];
 
@@ -147,9 +146,8 @@ static void step(struct input *in)
 		break;
 	case 6:
 		/* As msr_arch.c lets it through: x2APIC mode only where it is on. */
-		umbra_lapic_set_base(vcpu, UNIT_APIC_BASE | (u64[]) {
-			0, XAPIC_ENABLE, XAPIC_ENABLE, XAPIC_ENABLE | X2APIC_ENABLE,
-		}[take(in, 1) & 3], action & 0x80);
+		umbra_lapic_set_base(vcpu, UNIT_APIC_BASE | modes[take(in, 1) % ARRAY_SIZE(modes)],
+				     action & 0x80);
 		break;
 	case 7:
 		umbra_irq_set(&unit.vm, take(in, 1) % 3, take(in, 1) % 32, action & 0x80);

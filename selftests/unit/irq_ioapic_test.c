@@ -89,6 +89,7 @@ static void eoi(void)
 
 static void registers(void **state)
 {
+	struct umbra_vcpu *vcpu = &unit.vcpu[0];
 	u64 wide;
 	u32 i;
 
@@ -115,14 +116,14 @@ static void registers(void **state)
 	/* The page's other addresses are nothing, but the chip's; beyond it is nobody's. */
 	wide = ~0ULL;
 	mmio(BASE, 1);
-	assert_int_equal(umbra_irq_io_read(&unit.vcpu[0], UMBRA_BUS_MMIO, BASE + 0x10, 8, &wide), 0);
+	assert_int_equal(umbra_irq_io_read(vcpu, UMBRA_BUS_MMIO, BASE + 0x10, 8, &wide), 0);
 	assert_int_equal(wide, 0x170011);
-	assert_int_equal(umbra_irq_io_read(&unit.vcpu[0], UMBRA_BUS_MMIO, BASE + 0x20, 8, &wide), 0);
+	assert_int_equal(umbra_irq_io_read(vcpu, UMBRA_BUS_MMIO, BASE + 0x20, 8, &wide), 0);
 	assert_int_equal(wide, 0);
-	assert_true(umbra_irq_io_listens(&unit.vcpu[0], UMBRA_BUS_MMIO, BASE + 0xfc, 4));
-	assert_false(umbra_irq_io_listens(&unit.vcpu[0], UMBRA_BUS_MMIO, BASE + 0xfe, 4));
-	assert_false(umbra_irq_io_listens(&unit.vcpu[0], UMBRA_BUS_MMIO, BASE - 4, 4));
-	assert_false(umbra_irq_io_listens(&unit.vcpu[0], UMBRA_BUS_MMIO, BASE + 0x100, 4));
+	assert_true(umbra_irq_io_listens(vcpu, UMBRA_BUS_MMIO, BASE + 0xfc, 4));
+	assert_false(umbra_irq_io_listens(vcpu, UMBRA_BUS_MMIO, BASE + 0xfe, 4));
+	assert_false(umbra_irq_io_listens(vcpu, UMBRA_BUS_MMIO, BASE - 4, 4));
+	assert_false(umbra_irq_io_listens(vcpu, UMBRA_BUS_MMIO, BASE + 0x100, 4));
 }
 
 static void edges(void **state)
@@ -290,7 +291,7 @@ static void storm(void **state)
 	eoi();
 	assert_int_equal(take(), VECTOR);
 	/* A line that falls now and then is no storm. */
-	for (i = 0; i < 2 * STORM; i++) {
+	for (i = 0; i < 3 * STORM; i++) {
 		line(PIN, i & 64);
 		eoi();
 		line(PIN, true);
@@ -333,6 +334,12 @@ static void save_and_restore(void **state)
 	eoi();
 	assert_int_equal(take(), VECTOR);
 	eoi();
+	/* What the state does not say is forgotten. */
+	line(PIN, true);
+	s.redirtbl[PIN].bits = VECTOR | LEVEL | MASKED;
+	s.irr = 0;
+	assert_int_equal(set(&s), 0);
+	assert_int_equal(get().redirtbl[PIN].bits, VECTOR | LEVEL | MASKED);
 	/* The next that a source says counts again. */
 	line(PIN, false);
 	s.base_address = 0xfed00000;

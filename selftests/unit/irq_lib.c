@@ -28,7 +28,7 @@ ktime_t ktime_get(void)
 u64 rdtsc(void)
 {
 	unit_elsewhere();
-	return (u64)((unsigned __int128)unit.now * tsc_khz / 1000000) + unit.drift;
+	return mul_u64_u32_div(unit.now, tsc_khz, 1000000) + unit.drift;
 }
 
 void umbra_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),

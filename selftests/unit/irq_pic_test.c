@@ -335,6 +335,13 @@ static void kicks(void **state)
 	eoi(3);
 	assert_int_equal(unit.told[0].woken, before + 1);
 	assert_int_equal(umbra_irq_take(&unit.vcpu[0]), BASE + 4);
+	/* What still waits after an acknowledgment is another request. */
+	init(3);
+	pulse(3);
+	pulse(4);
+	before = unit.told[0].woken;
+	assert_int_equal(umbra_irq_take(&unit.vcpu[0]), BASE + 3);
+	assert_int_equal(unit.told[0].woken, before + 1);
 }
 
 /* A model of one chip without the other: pins in the order of their priority. */

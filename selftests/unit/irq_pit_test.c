@@ -44,6 +44,11 @@ static u32 count(u32 counter)
 	return low | in(0x40 + counter) << 8;
 }
 
+static long call(unsigned int cmd, void *arg)
+{
+	return umbra_irq_vm_ioctl(&unit.vm, cmd, (unsigned long)arg);
+}
+
 /* The time after which @n cycles have passed. */
 static u64 ns(u64 n)
 {
@@ -112,11 +117,14 @@ static void modes(void **state)
 		u32 shown;
 		bool output;
 	} cases[] = {
-		{ 0, 1000, 0, 1000, false }, { 0, 1000, 999, 1, false }, { 0, 1000, 1000, 0, true },
-		{ 0, 1000, 1001, 0xffff, true }, { 0, 0, 65535, 1, false }, { 0, 0, 65536, 0, true },
-		{ 2, 1000, 0, 1000, true }, { 2, 1000, 999, 1, false }, { 2, 1000, 1000, 1000, true },
+		{ 0, 1000, 0, 1000, false }, { 0, 1000, 999, 1, false },
+		{ 0, 1000, 1000, 0, true }, { 0, 1000, 1001, 0xffff, true },
+		{ 0, 0, 65535, 1, false }, { 0, 0, 65536, 0, true },
+		{ 2, 1000, 0, 1000, true }, { 2, 1000, 999, 1, false },
+		{ 2, 1000, 1000, 1000, true },
 		{ 2, 1000, 5999, 1, false }, { 2, 0, 65536 * 7 + 5, 65531, true },
-		{ 3, 1000, 0, 1000, true }, { 3, 1000, 499, 2, true }, { 3, 1000, 500, 1000, false },
+		{ 3, 1000, 0, 1000, true }, { 3, 1000, 499, 2, true },
+		{ 3, 1000, 500, 1000, false },
 		{ 3, 1000, 999, 2, false }, { 3, 1000, 1000, 1000, true }, { 3, 7, 3, 1, true },
 		{ 3, 7, 4, 7, false }, { 4, 1000, 999, 1, true }, { 4, 1000, 1000, 0, false },
 		{ 4, 1000, 1001, 0xffff, true },
@@ -226,6 +234,7 @@ static void periodic(void **state)
 /* A guest that did not look for a while gets all its ticks, and then no more of them. */
 static void made_up_for(void **state)
 {
+	struct kvm_reinject_control control = { .pit_reinject = 0 };
 	u32 n;
 
 	program(0, 2, 11932);
@@ -238,8 +247,7 @@ static void made_up_for(void **state)
 	unit.now += NSEC_PER_SEC;
 	n = ticks_in(2 * NSEC_PER_SEC, 100000);
 	assert_in_range(n, 297, 301);
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_REINJECT_CONTROL,
-		(unsigned long)&(struct kvm_reinject_control) { .pit_reinject = 0 }), 0);
+	assert_int_equal(call(KVM_REINJECT_CONTROL, &control), 0);
 	unit_pass(NSEC_PER_SEC);
 	n = ticks_in(NSEC_PER_SEC, 100000);
 	assert_in_range(n, 99, 102);
@@ -301,39 +309,39 @@ static void save_and_restore(void **state)
 {
 	struct kvm_pit_state2 s, again;
 
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_GET_PIT2, (unsigned long)&s), 0);
+	assert_int_equal(call(KVM_GET_PIT2, &s), 0);
 	assert_int_equal(s.channels[0].mode, 0xff);
 	assert_int_equal(s.channels[2].gate, 0);
 	program(0, 2, 11932);
 	program(1, 2, 0x4321);
 	in(0x41);
 	out(SPEAKER, 2);
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_GET_PIT2, (unsigned long)&s), 0);
+	assert_int_equal(call(KVM_GET_PIT2, &s), 0);
 	assert_int_equal(s.flags, KVM_PIT_FLAGS_SPEAKER_DATA_ON);
 	assert_int_equal(s.channels[0].count, 11932);
 	assert_int_equal(s.channels[1].read_state, 4);
 	out(CONTROL, MODE(0, 0));
 	out(SPEAKER, 0);
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_SET_PIT2, (unsigned long)&s), 0);
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_GET_PIT2, (unsigned long)&again), 0);
+	assert_int_equal(call(KVM_SET_PIT2, &s), 0);
+	assert_int_equal(call(KVM_GET_PIT2, &again), 0);
 	s.channels[2].count_load_time = again.channels[2].count_load_time;
 	s.channels[1].count_load_time = again.channels[1].count_load_time;
 	s.channels[0].count_load_time = again.channels[0].count_load_time;
 	assert_memory_equal(&s, &again, sizeof(s));
 	assert_in_range(ticks_in(NSEC_PER_SEC, 100000), 99, 101);
 	/* The older structure knows no flags: they stay. */
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_SET_PIT, (unsigned long)&s), 0);
+	assert_int_equal(call(KVM_SET_PIT, &s), 0);
 	assert_int_equal(in(SPEAKER) & 2, 2);
 	/* A HPET has taken the place of the first counter. */
 	s.flags = KVM_PIT_FLAGS_HPET_LEGACY;
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_SET_PIT2, (unsigned long)&s), 0);
+	assert_int_equal(call(KVM_SET_PIT2, &s), 0);
 	assert_int_equal(unit_timers(), 0);
 	s.flags = 4;
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_SET_PIT2, (unsigned long)&s), -EINVAL);
+	assert_int_equal(call(KVM_SET_PIT2, &s), -EINVAL);
 	s.flags = 0;
 	s.channels[1].count = 0x10001;
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_SET_PIT2, (unsigned long)&s), -EINVAL);
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_SET_PIT2, 0), -EFAULT);
+	assert_int_equal(call(KVM_SET_PIT2, &s), -EINVAL);
+	assert_int_equal(call(KVM_SET_PIT2, NULL), -EFAULT);
 	assert_int_equal(unit_timers(), 0);
 }
 
@@ -342,10 +350,9 @@ static void stop_it(void)
 {
 	struct kvm_pit_state2 s = {};
 
-	assert_int_equal(umbra_irq_vm_ioctl(&unit.vm, KVM_SET_PIT2, (unsigned long)&s), 0);
+	assert_int_equal(call(KVM_SET_PIT2, &s), 0);
 	out(CONTROL, MODE(0, 2));
 }
-
 
 static void chaos(void **state)
 {
@@ -370,7 +377,7 @@ static void chaos(void **state)
 				s.channels[j].gate = random() % 2;
 			}
 			s.flags = random() % 4;
-			r = umbra_irq_vm_ioctl(&unit.vm, KVM_SET_PIT2, (unsigned long)&s);
+			r = call(KVM_SET_PIT2, &s);
 			assert_true(!r || r == -EINVAL);
 			break;
 		case 1:

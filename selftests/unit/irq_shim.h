@@ -27,8 +27,7 @@ typedef unsigned long long u64;
 typedef int16_t s16;
 typedef int32_t s32;
 typedef long long s64;
-typedef s64 ktime_t;
-typedef int clockid_t;
+#define ktime_t s64
 
 #define BITS_PER_LONG		64
 #define BIT(n)			(1UL << (n))
@@ -55,6 +54,8 @@ typedef int clockid_t;
 #define container_of(p, type, member)	((type *)((char *)(p) - offsetof(type, member)))
 #define __user
 #define __rcu
+#define __acquires(lock)
+#define __releases(lock)
 #define __ffs(v)		((unsigned int)__builtin_ctzl(v))
 #define __fls(v)		((unsigned int)(63 - __builtin_clzl(v)))
 #define hweight8(v)		((unsigned int)__builtin_popcount((u8)(v)))
@@ -64,8 +65,8 @@ typedef int clockid_t;
 #define div64_u64(n, d)		((u64)(n) / (u64)(d))
 #define div64_s64(n, d)		((s64)(n) / (s64)(d))
 #define div_u64_rem(n, d, rest)	({ u64 _n = (n); *(rest) = _n % (u32)(d); _n / (u32)(d); })
-#define mul_u64_u32_div(a, m, d)	((u64)((unsigned __int128)(a) * (u32)(m) / (u32)(d)))
-#define mul_u64_u64_div_u64(a, m, d)	((u64)((unsigned __int128)(a) * (m) / (d)))
+#define mul_u64_u32_div(a, m, d)	((u64)((__uint128_t)(a) * (u32)(m) / (u32)(d)))
+#define mul_u64_u64_div_u64(a, m, d)	((u64)((__uint128_t)(a) * (m) / (d)))
 
 #define MAX_ERRNO		4095
 #define ERR_PTR(e)		((void *)(long)(e))
@@ -326,8 +327,8 @@ void *vmemdup_user(const void *from, size_t n);
 
 /* The fields of struct umbra_vm and struct umbra_vcpu that irq/ uses. */
 struct umbra_vm {
-	struct mutex lock;
-	struct mutex slots_lock;
+	struct mutex lock;		/* of what the VM has */
+	struct mutex slots_lock;	/* of its routes */
 	struct srcu_struct srcu;
 	struct umbra_irq irq;
 	struct umbra_vcpu *vcpu[UMBRA_MAX_VCPUS];

@@ -194,11 +194,11 @@ static void count_and_deadline(void **state)
 {
 	unit_set_reg(0, APIC_LVTT, ONE_SHOT);
 	umbra_lapic_set_deadline(vcpu, 1);
-	assert_int_equal(umbra_lapic_get_deadline(vcpu), 0);
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, false), 0);
 	unit_set_reg(0, APIC_TMICT, 1000);
 	unit_set_reg(0, APIC_LVTT, DEADLINE);
 	assert_int_equal(unit_reg(0, APIC_TMICT), 0);
-	assert_int_equal(umbra_lapic_get_deadline(vcpu), 0);
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, false), 0);
 	expect_never();
 	unit_set_reg(0, APIC_TMICT, 1000);
 	assert_int_equal(unit_reg(0, APIC_TMICT), 0);
@@ -206,7 +206,7 @@ static void count_and_deadline(void **state)
 	umbra_lapic_set_deadline(vcpu, rdtsc() + 1000);
 	assert_int_equal(unit_reg(0, APIC_TMCCT), 0);
 	unit_set_reg(0, APIC_LVTT, PERIODIC);
-	assert_int_equal(umbra_lapic_get_deadline(vcpu), 0);
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, false), 0);
 	expect_never();
 	/* The mode that does not exist. */
 	unit_set_reg(0, APIC_LVTT, VECTOR | APIC_LVT_TIMER_PERIODIC | APIC_LVT_TIMER_TSCDEADLINE);
@@ -226,7 +226,7 @@ static void expect_deadline(u64 deadline, u64 slack)
 {
 	int expirations = 0;
 
-	assert_int_equal(umbra_lapic_get_deadline(vcpu), deadline);
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, false), deadline);
 	while (guest_tsc() < deadline) {
 		assert_false(umbra_irq_has(vcpu));
 		assert_true(unit_pass_to_timer());
@@ -236,7 +236,7 @@ static void expect_deadline(u64 deadline, u64 slack)
 	}
 	assert_true(fired());
 	assert_in_range(guest_tsc() - deadline, 0, slack * tsc_khz / 1000000 + 1);
-	assert_int_equal(umbra_lapic_get_deadline(vcpu), 0);
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, false), 0);
 	assert_int_equal(unit_timers(), 0);
 }
 
@@ -277,7 +277,7 @@ static void far_deadline(void **state)
 	umbra_lapic_set_deadline(vcpu, -1ULL);
 	unit_pass(24 * HOUR);
 	assert_false(fired());
-	assert_int_equal(umbra_lapic_get_deadline(vcpu), -1ULL);
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, false), -1ULL);
 	assert_int_equal(unit_timers(), 1);
 	umbra_lapic_set_deadline(vcpu, 0);
 	assert_int_equal(unit_timers(), 0);
@@ -361,9 +361,9 @@ static void race(u64 first, u64 delta, bool early)
 	while (unit_serve(0) >= 0)
 		;
 	if (second && guest_tsc() < second)
-		assert_int_equal(umbra_lapic_get_deadline(vcpu), second);
-	for (n = 0; umbra_lapic_get_deadline(vcpu); n++) {
-		assert_int_equal(umbra_lapic_get_deadline(vcpu), second);
+		assert_int_equal(umbra_lapic_get_deadline(vcpu, false), second);
+	for (n = 0; umbra_lapic_get_deadline(vcpu, false); n++) {
+		assert_int_equal(umbra_lapic_get_deadline(vcpu, false), second);
 		assert_in_range(n, 0, 10);
 		assert_true(unit_pass_to_timer());
 		assert_int_equal(umbra_irq_has(vcpu), guest_tsc() >= second);
@@ -499,6 +499,43 @@ static void save_and_restore(void **state)
 	expect_at(3000000);
 }
 
+static void expire_now(void)
+{
+	assert_true(unit_pass_to_timer());
+}
+
+/* The timer runs out while, or between what, user space saves: it is not lost. */
+static void saved_as_it_fires(void **state)
+{
+	struct kvm_lapic_state s;
+	u32 irr, count;
+	u64 d;
+
+	unit_set_reg(0, APIC_LVTT, ONE_SHOT);
+	unit_set_reg(0, APIC_TMICT, 1000);
+	unit.now += 1000000;
+	unit.elsewhere = expire_now;
+	umbra_lapic_get_state(vcpu, &s);
+	assert_null(unit.elsewhere);
+	memcpy(&irr, s.regs + APIC_IRR + VECTOR / 32 * 0x10, sizeof(irr));
+	memcpy(&count, s.regs + APIC_TMCCT, sizeof(count));
+	assert_true(irr >> VECTOR % 32 & 1 || count);
+	assert_true(fired());
+
+	unit_set_reg(0, APIC_LVTT, DEADLINE);
+	d = guest_tsc() + 10000;
+	umbra_lapic_set_deadline(vcpu, d);
+	umbra_lapic_get_state(vcpu, &s);
+	assert_true(unit_pass_to_timer());
+	/* The guest sees that it has fired; user space's registers do not have it yet. */
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, false), 0);
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, true), d);
+	umbra_lapic_set_state(vcpu, &s);
+	umbra_lapic_set_deadline(vcpu, d);
+	assert_true(fired());
+	assert_int_equal(umbra_lapic_get_deadline(vcpu, true), 0);
+}
+
 static void reset_stops(void **state)
 {
 	unit_set_reg(0, APIC_LVTT, PERIODIC);
@@ -536,6 +573,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(race_keeps_second, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(wakes, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(save_and_restore, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(saved_as_it_fires, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(reset_stops, setup, unit_teardown),
 	};
 
