@@ -174,7 +174,7 @@ static void check_options(struct argp_state *state, struct run_options *o)
 	bool pc = o->initrd || o->append || o->nr_disks || o->console_given || o->no_reboot;
 
 	if (!o->kernel && !o->guest)
-		argp_error(state, "a guest image or --kernel is wanted");
+		argp_error(state, "a guest image is wanted, or --kernel");
 	if (o->kernel && o->guest)
 		argp_error(state, "'%s' beside --kernel: words for the kernel go by --append",
 			   o->guest);
