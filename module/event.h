@@ -75,6 +75,14 @@ struct umbra_events {
 	bool window;
 };
 
+/* Bytes of INT n, INT3 or INTO without prefixes; 0 for what no instruction asked for. */
+static inline u8 umbra_soft_event_len(u8 type, u8 vector)
+{
+	if (type == UMBRA_EVENT_SOFT_INT)
+		return 2;
+	return type == UMBRA_EVENT_EXCEPTION && (vector == 3 || vector == 4);
+}
+
 /* Queue a fault or trap; merges to #DF or triple fault as the manual says. */
 void umbra_queue_exception(struct umbra_vcpu *vcpu, u8 vector);
 void umbra_queue_exception_err(struct umbra_vcpu *vcpu, u8 vector, u32 error);

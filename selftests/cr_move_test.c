@@ -157,7 +157,7 @@ static void guest_refused(u64 high_halves, u64 cr3_seen)
 
 /*
  * KVM's emulator drops the upper halves of CR0 and CR4. Writes of CR3 are the processor's
- * own on nested tables, and the emulated one takes any value.
+ * own on nested tables, and QEMU's takes any value.
  */
 TEST_F(cr, refused_values)
 {
@@ -165,7 +165,7 @@ TEST_F(cr, refused_values)
 	bool nested = !mmu || !*mmu || !strcmp(mmu, "nested");
 
 	ut_restart(self->vcpu, guest_refused);
-	ut_set_args(self->vcpu, ut_on_umbra(), !nested || !getenv("UMBRA_LAB"));
+	ut_set_args(self->vcpu, ut_on_umbra(), !nested || !ut_emulated_by("qemu"));
 	ASSERT_EQ(UT_DONE, ut_next(self->vcpu, &self->uc));
 }
 

@@ -190,10 +190,10 @@ TEST_F(fpu, xcr0)
 	ASSERT_EQ(UT_SYNC, ut_next(self->vcpu, &uc));
 	ASSERT_EQ(1, uc.arg[1]);
 	/*
-	 * The emulated host's processor ignores the intercept of XSETBV: Umbra has
-	 * to notice what KVM does not.
+	 * QEMU's processor ignores the intercept of XSETBV: Umbra has to notice what
+	 * KVM does not.
 	 */
-	if (ut_on_umbra() || !getenv("UMBRA_LAB")) {
+	if (ut_on_umbra() || !ut_emulated_by("qemu")) {
 		ut_get_xcrs(self->vcpu, &xcrs);
 		ASSERT_EQ(1, xcrs.xcrs[0].value);
 	}

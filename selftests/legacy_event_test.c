@@ -226,7 +226,7 @@ static void guest_to_tries(void)
 TEST(user_mode_faults)
 {
 	/* The IDT's entry; QEMU's emulation of AMD-V counts entries in units of 8 bytes. */
-	u64 want[] = { (getenv("UMBRA_LAB") && !ut_on_vmx() ? 0xc2 : 0x61) << 3 | 2, 0, 0, 0 };
+	u64 want[] = { (ut_emulated_by("qemu") ? 0xc2 : 0x61) << 3 | 2, 0, 0, 0 };
 	struct ut_vcpu *vcpu = ut_long_guest(guest_to_tries);
 	struct kvm_sregs sregs;
 	struct ut_ucall uc;

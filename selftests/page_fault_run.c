@@ -391,7 +391,7 @@ struct pf_guest *pf_guest_new(enum ut_paging mode)
 	pg->g = ut_pg_new(mode, 1);
 	pg->top = mode == UT_PG_PAE ? 2 : pg->g->levels;
 	pg->nested = !ut_shadowed();
-	pg->emulated = pg->nested && !ut_on_vmx() && getenv("UMBRA_LAB");
+	pg->emulated = pg->nested && ut_emulated_by("qemu");
 	read_cpuid(pg);
 	make_data(pg);
 	for (leaf = 1; leaf <= PF_MAX_LEAF; leaf++)

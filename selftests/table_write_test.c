@@ -272,8 +272,7 @@ TEST_F_TIMEOUT(table_write, interrupt_shadow, SLOW)
 	struct kvm_interrupt irq = { .irq = VECTOR };
 	int i;
 
-	/* Hypervisors that hide page faults depend on that bit: KVM fails here as well. */
-	if (ut_emulated_by("bochs") && ut_on_vmx() && ut_shadowed())
+	if (ut_faults_end_shadow())
 		SKIP(return, "Bochs reports no blocking by STI with an exit by a page fault");
 	ut_set_handler(self->vm, VECTOR, on_interrupt);
 	ut_restart(self->vcpu, guest_shadow);

@@ -174,14 +174,6 @@ static void svm_decode_reason(struct umbra_vcpu *vcpu, u32 code, struct umbra_ex
 	}
 }
 
-/* Length of the instruction whose event this is; 0 unless INT3, INTO or INT n. */
-static u8 svm_soft_len(u8 type, u8 vector)
-{
-	if (type == UMBRA_EVENT_SOFT_INT)
-		return 2;
-	return type == UMBRA_EVENT_EXCEPTION && (vector == BP_VECTOR || vector == OF_VECTOR);
-}
-
 /*
  * A virtual interrupt that was not taken, because something else ended the guest
  * first, is queued again. One whose delivery was cut short stays injected: the
@@ -223,7 +215,7 @@ static void svm_decode_interrupted(struct umbra_vcpu *vcpu, struct umbra_event *
 	svm->soft_len = 0;
 	if (likely(!(info & SVM_EXITINTINFO_VALID)))
 		return;
-	if (svm_soft_len(type, vector)) {
+	if (umbra_soft_event_len(type, vector)) {
 		if (!stepped)
 			return;
 		vcpu->rip -= stepped;
@@ -338,7 +330,7 @@ void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb_control_area *c = &svm->vmcb->control;
-	u8 len = svm_soft_len(ev->type, ev->vector);
+	u8 len = umbra_soft_event_len(ev->type, ev->vector);
 
 	if (ev->type == UMBRA_EVENT_IRQ && (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow) {
 		svm->virq = true;

@@ -152,7 +152,7 @@ int svm_cpu_enable(void)
 	wrmsrl(MSR_VM_HSAVE_PA, __sme_pa(sc->hsave));
 	/* Tags handed out before are void: other owners may have used them. */
 	svm_void_asids(sc);
-	sc->last = NULL;
+	umbra_branches_unknown();
 	sc->enabled = true;
 	return 0;
 }

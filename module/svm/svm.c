@@ -11,7 +11,6 @@
 #include <asm/processor.h>
 #include <asm/trapnr.h>
 #include "../compat.h"
-#include "../debug.h"
 #include "insn.h"
 #include "svm.h"
 
@@ -42,26 +41,12 @@ void svm_load(struct umbra_vcpu *vcpu)
 	svm_vmsave(sc->host_vmcb_pa);
 	if (vcpu->last_cpu != smp_processor_id())
 		svm->asid_generation = 0;
-	if (sc->last != svm->vmcb) {
-		sc->last = svm->vmcb;
-		/* Another guest's branch history must not steer this one. */
-		if (boot_cpu_has(X86_FEATURE_IBPB))
-			wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	}
-	/* Only user space reads TSC_AUX on the host, so per load is enough. */
-	if (boot_cpu_has(X86_FEATURE_RDTSCP)) {
-		rdmsrl(MSR_TSC_AUX, svm->host_tsc_aux);
-		if (svm->host_tsc_aux != vcpu->msrs.tsc_aux)
-			wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
-	}
+	umbra_host_regs_out(vcpu, &svm->host);
 }
 
 void svm_put(struct umbra_vcpu *vcpu)
 {
-	struct svm_vcpu *svm = to_svm(vcpu);
-
-	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		wrmsrl(MSR_TSC_AUX, svm->host_tsc_aux);
+	umbra_host_regs_in(&to_svm(vcpu)->host);
 	umbra_guest_branches_seen();
 }
 
@@ -85,32 +70,6 @@ static void svm_prepare_tlb(struct svm_vcpu *svm, struct svm_cpu *sc, struct vmc
 	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	if (svm->flush || unlikely(svm->asid_generation != sc->asid_generation))
 		svm_renew_tlb(svm, sc);
-}
-
-/* Only guests that enabled a breakpoint pay for eight register moves. */
-static noinline void svm_load_dr(struct umbra_vcpu *vcpu)
-{
-	struct svm_vcpu *svm = to_svm(vcpu);
-
-	/* The host's DR7 must not enable the guest's addresses. */
-	if (hw_breakpoint_active())
-		set_debugreg(0UL, 7);
-	get_debugreg(svm->host_dr[0], 0);
-	get_debugreg(svm->host_dr[1], 1);
-	get_debugreg(svm->host_dr[2], 2);
-	get_debugreg(svm->host_dr[3], 3);
-	set_debugreg(umbra_effective_dr(vcpu, 0), 0);
-	set_debugreg(umbra_effective_dr(vcpu, 1), 1);
-	set_debugreg(umbra_effective_dr(vcpu, 2), 2);
-	set_debugreg(umbra_effective_dr(vcpu, 3), 3);
-}
-
-static noinline void svm_restore_dr(struct svm_vcpu *svm)
-{
-	set_debugreg(svm->host_dr[0], 0);
-	set_debugreg(svm->host_dr[1], 1);
-	set_debugreg(svm->host_dr[2], 2);
-	set_debugreg(svm->host_dr[3], 3);
 }
 
 /*
@@ -199,7 +158,7 @@ noinstr void svm_enter(struct umbra_vcpu *vcpu)
 
 	/* #VMEXIT leaves DR7 disabled: the host's own has to be put back. */
 	if (unlikely(dr))
-		svm_load_dr(vcpu);
+		umbra_host_dr_out(vcpu, &svm->host);
 	svm_clgi();
 	/* Zen 1 keeps the last quotient where a division by 0 can find it. */
 	if (static_cpu_has_bug(X86_BUG_DIV0))
@@ -215,7 +174,7 @@ noinstr void svm_enter(struct umbra_vcpu *vcpu)
 
 	instrumentation_begin();
 	if (unlikely(dr))
-		svm_restore_dr(svm);
+		umbra_host_dr_in(&svm->host);
 	/* #VMEXIT leaves the guest's DR6, and the host would take its bits for its own. */
 	if (unlikely(vmcb->save.dr6 != DR6_RESERVED))
 		set_debugreg(DR6_RESERVED, 6);

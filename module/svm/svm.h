@@ -6,6 +6,7 @@
 #define UMBRA_SVM_SVM_H
 
 #include <linux/percpu.h>
+#include "../hw_regs.h"
 #include "../vcpu.h"
 #include "../vendor.h"
 #include "defs.h"
@@ -27,8 +28,7 @@
  * @soft_len: bytes that RIP was stepped for a software event being injected
  * @iret_seen: the guest is at its NMI handler's IRET
  * @iret_rip: where that IRET is
- * @host_dr: host's DR0-3 while the guest's are loaded
- * @host_tsc_aux: the host's TSC_AUX while the guest's is loaded
+ * @host: the host's registers while the guest's are loaded
  *
  * All fields belong to the holder of vcpu->mutex.
  */
@@ -48,8 +48,7 @@ struct svm_vcpu {
 	u8 soft_len;
 	bool iret_seen;
 	u64 iret_rip;
-	unsigned long host_dr[4];
-	u64 host_tsc_aux;
+	struct umbra_host_regs host;
 };
 
 /**
@@ -59,7 +58,6 @@ struct svm_vcpu {
  * @host_vmcb_pa: its physical address
  * @asid_generation: current generation
  * @next_asid: next free tag in this generation
- * @last: vCPU whose branch history is in this CPU; compared, never followed
  * @enabled: Umbra turned SVM on here
  */
 struct svm_cpu {
@@ -68,7 +66,6 @@ struct svm_cpu {
 	u64 host_vmcb_pa;
 	u64 asid_generation;
 	u32 next_asid;
-	const void *last;
 	bool enabled;
 };
 

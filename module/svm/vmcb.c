@@ -14,8 +14,6 @@
 #include <asm/io.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
-#include <asm/special_insns.h>
-#include <asm/trapnr.h>
 #include "../debug.h"
 #include "../tsc.h"
 #include "svm.h"
@@ -28,10 +26,6 @@ static const u8 svm_always[] = {
 	INTERCEPT_DR4_READ, INTERCEPT_DR5_READ, INTERCEPT_DR6_READ, INTERCEPT_DR7_READ,
 	INTERCEPT_DR0_WRITE, INTERCEPT_DR1_WRITE, INTERCEPT_DR2_WRITE, INTERCEPT_DR3_WRITE,
 	INTERCEPT_DR4_WRITE, INTERCEPT_DR5_WRITE, INTERCEPT_DR6_WRITE, INTERCEPT_DR7_WRITE,
-	/* A guest can loop in #DB or #AC delivery for ever: never let it. */
-	INTERCEPT_EXCEPTION_OFFSET + DB_VECTOR,
-	INTERCEPT_EXCEPTION_OFFSET + AC_VECTOR,
-	INTERCEPT_EXCEPTION_OFFSET + MC_VECTOR,
 	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_INVD, INTERCEPT_HLT, INTERCEPT_INVLPGA,
 	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_TASK_SWITCH, INTERCEPT_SHUTDOWN,
 	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE,
@@ -43,7 +37,6 @@ static const u8 svm_always[] = {
 /* Exits by which Umbra sees what the guest does to its own translations. */
 static const u8 svm_shadow[] = {
 	INTERCEPT_CR3_READ, INTERCEPT_CR3_WRITE, INTERCEPT_INVLPG,
-	INTERCEPT_EXCEPTION_OFFSET + PF_VECTOR,
 };
 
 static struct vmcb_seg *svm_seg(struct umbra_vcpu *vcpu, enum umbra_seg seg)
@@ -152,59 +145,15 @@ static void svm_intercept_if(struct vmcb *vmcb, unsigned int bit, bool differs)
 		svm_unintercept(vmcb, bit);
 }
 
-/*
- * CD and NW would make the guest really uncached, and its memory is the host's
- * ordinary memory: they are kept for reading only. Umbra's own tables need
- * paging on, even in real mode, and write protection that holds for kernels.
- */
-static u64 svm_hw_cr0(const struct umbra_vcpu *vcpu)
-{
-	u64 cr0 = (vcpu->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | X86_CR0_ET;
-
-	return to_svm(vcpu)->nested ? cr0 : cr0 | X86_CR0_PG | X86_CR0_WP;
-}
-
-/*
- * MCE is the host's: without it a machine check would shut the guest down
- * instead of reaching the host. Umbra's own tables are long-mode or PAE tables
- * without process contexts, and with user rights on all pages while the guest
- * has no paging.
- */
-static u64 svm_hw_cr4(const struct umbra_vcpu *vcpu)
-{
-	u64 cr4 = vcpu->cr4 | (__read_cr4() & X86_CR4_MCE);
-
-	if (to_svm(vcpu)->nested)
-		return cr4;
-	cr4 = (cr4 | X86_CR4_PAE) & ~(u64)X86_CR4_PCIDE;
-	if (!(vcpu->cr0 & X86_CR0_PG))
-		cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE);
-	if (!(vcpu->efer & EFER_LMA))
-		cr4 &= ~(u64)X86_CR4_LA57;
-	return cr4;
-}
-
-/* With paging always on, LME alone would already make long mode. */
-static u64 svm_hw_efer(const struct umbra_vcpu *vcpu)
-{
-	u64 efer = vcpu->efer | EFER_SVME;
-
-	if (to_svm(vcpu)->nested)
-		return efer;
-	if (!(efer & EFER_LMA))
-		efer &= ~(u64)EFER_LME;
-	return efer | EFER_NX;
-}
-
 void svm_sync_crs(struct umbra_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 
-	vmcb->save.cr0 = svm_hw_cr0(vcpu);
+	vmcb->save.cr0 = umbra_hw_cr0(vcpu, svm->nested);
 	vmcb->save.cr3 = svm->nested ? vcpu->cr3 : svm->root;
-	vmcb->save.cr4 = svm_hw_cr4(vcpu);
-	vmcb->save.efer = svm_hw_efer(vcpu);
+	vmcb->save.cr4 = umbra_hw_cr4(vcpu, svm->nested);
+	vmcb->save.efer = umbra_hw_efer(vcpu, svm->nested) | EFER_SVME;
 	svm_intercept_if(vmcb, INTERCEPT_CR0_READ,
 			 vmcb->save.cr0 != (vcpu->cr0 | X86_CR0_ET));
 	svm_intercept_if(vmcb, INTERCEPT_CR4_READ, vmcb->save.cr4 != vcpu->cr4);
@@ -212,14 +161,11 @@ void svm_sync_crs(struct umbra_vcpu *vcpu)
 
 void svm_sync_debug(struct umbra_vcpu *vcpu)
 {
-	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+	struct svm_vcpu *svm = to_svm(vcpu);
 
 	svm_sync_step(vcpu);
-	vmcb->save.dr7 = umbra_effective_dr(vcpu, 7);
-	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
-		svm_intercept(vmcb, INTERCEPT_EXCEPTION_OFFSET + BP_VECTOR);
-	else
-		svm_unintercept(vmcb, INTERCEPT_EXCEPTION_OFFSET + BP_VECTOR);
+	svm->vmcb->save.dr7 = umbra_effective_dr(vcpu, 7);
+	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = umbra_hw_exceptions(vcpu, svm->nested);
 }
 
 void svm_sync_tsc(struct umbra_vcpu *vcpu)
@@ -426,22 +372,13 @@ free_svm:
 	return -ENOMEM;
 }
 
-/* A CPU may still name this VMCB as its last: addresses are compared only. */
-static void svm_forget_vmcb(const struct vmcb *vmcb)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		cmpxchg(&per_cpu(umbra_svm_cpu, cpu).last, vmcb, NULL);
-}
-
 void svm_vcpu_destroy(struct umbra_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	if (!svm)
 		return;
-	svm_forget_vmcb(svm->vmcb);
+	umbra_branches_forget(vcpu);
 	free_pages((unsigned long)svm->msrpm, SVM_MSRPM_ORDER);
 	free_page((unsigned long)svm->vmcb);
 	kfree(svm);

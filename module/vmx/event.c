@@ -14,15 +14,12 @@
 #define VMX_SHADOW	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 #define VMX_WINDOWS	(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
 
-/* Bytes from the instruction that is INT3, INTO or INT n to the next; 0 for other events. */
+/* What the exit said of it counts more, which knows prefixes. */
 static u8 vmx_soft_len(const struct umbra_event *ev)
 {
-	if (ev->type == UMBRA_EVENT_SOFT_INT)
-		return ev->insn_len ?: 2;
-	if (ev->type == UMBRA_EVENT_EXCEPTION &&
-	    (ev->vector == BP_VECTOR || ev->vector == OF_VECTOR))
-		return ev->insn_len ?: 1;
-	return 0;
+	u8 len = umbra_soft_event_len(ev->type, ev->vector);
+
+	return len && ev->insn_len ? ev->insn_len : len;
 }
 
 /*

@@ -172,7 +172,7 @@ int vmx_cpu_enable(void)
 	vc->current_vmcs = 0;
 	vc->vpid_generation++;
 	vc->next_vpid = 1;
-	vc->last = NULL;
+	umbra_branches_unknown();
 	vc->enabled = true;
 	return 0;
 }

@@ -119,10 +119,8 @@ static void vmx_msrs_in(struct vmx_vcpu *vmx)
 			wrmsrl(vmx_syscall_msrs[i], vmx->host.msr[i]);
 }
 
-void vmx_host_out(struct umbra_vcpu *vcpu, bool moved)
+void vmx_host_out(struct vmx_vcpu *vmx, bool moved)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-
 	if (moved)
 		vmx_write_host(vmx);
 	savesegment(ds, vmx->host.ds);
@@ -136,11 +134,6 @@ void vmx_host_out(struct umbra_vcpu *vcpu, bool moved)
 	/* No other mm can be loaded here before put(). */
 	vmx_write(HOST_CR3, __read_cr3());
 	vmx_msrs_out(vmx);
-	if (!boot_cpu_has(X86_FEATURE_RDTSCP))
-		return;
-	rdmsrl(MSR_TSC_AUX, vmx->host.tsc_aux);
-	if (vmx->host.tsc_aux != vcpu->msrs.tsc_aux)
-		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
 }
 
 void vmx_host_entry(struct vmx_vcpu *vmx)
@@ -180,10 +173,8 @@ static void vmx_selectors_in(struct vmx_vcpu *vmx)
 	}
 }
 
-void vmx_host_in(struct umbra_vcpu *vcpu)
+void vmx_host_in(struct vmx_vcpu *vmx)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-
 	/* An exit leaves limits of 64 KiB, and no LDT; user space must not reach behind the GDT. */
 	native_load_gdt(&vmx->host.gdt);
 	vmx_ldt_in(vmx);
@@ -191,6 +182,4 @@ void vmx_host_in(struct umbra_vcpu *vcpu)
 	vmx_selectors_in(vmx);
 	vmx_gs_in(vmx);
 	vmx_msrs_in(vmx);
-	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		wrmsrl(MSR_TSC_AUX, vmx->host.tsc_aux);
 }

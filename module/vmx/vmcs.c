@@ -14,15 +14,10 @@
 #include <asm/io.h>
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
-#include <asm/special_insns.h>
-#include <asm/trapnr.h>
 #include "../debug.h"
 #include "../tsc.h"
 #include "insn.h"
 #include "vmx.h"
-
-/* A guest can loop in #DB or #AC delivery for ever: never let it. */
-#define VMX_ALWAYS_EXIT	(BIT(DB_VECTOR) | BIT(AC_VECTOR) | BIT(MC_VECTOR))
 
 /*
  * Exits that every guest has, whatever its state, and fields that never change.
@@ -90,48 +85,6 @@ static void vmx_write_root(struct vmx_vcpu *vmx)
 	vmx->dirty |= VMX_CACHED;
 }
 
-/*
- * CD and NW would make the guest really uncached, and its memory is the host's
- * ordinary memory: they are kept for reading only. Umbra's own tables need
- * paging on, and write protection that holds for kernels.
- */
-static u64 vmx_hw_cr0(const struct umbra_vcpu *vcpu)
-{
-	const u64 ones = vmx_ctls.cr0_ones & ~(u64)(X86_CR0_PE | X86_CR0_PG);
-	u64 cr0 = (vcpu->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | X86_CR0_ET | ones;
-
-	return to_vmx(vcpu)->nested ? cr0 : cr0 | X86_CR0_PG | X86_CR0_WP;
-}
-
-/*
- * MCE is the host's: without it a machine check would shut the guest down
- * instead of reaching the host. Umbra's own tables are long-mode or PAE tables
- * without process contexts.
- */
-static u64 vmx_hw_cr4(const struct umbra_vcpu *vcpu)
-{
-	u64 cr4 = vcpu->cr4 | (__read_cr4() & X86_CR4_MCE) | vmx_ctls.cr4_ones;
-
-	if (to_vmx(vcpu)->nested)
-		return cr4;
-	cr4 = (cr4 | X86_CR4_PAE) & ~(u64)X86_CR4_PCIDE;
-	if (!(vcpu->efer & EFER_LMA))
-		cr4 &= ~(u64)X86_CR4_LA57;
-	return cr4;
-}
-
-/* With paging always on, LME alone would already make long mode. */
-static u64 vmx_hw_efer(const struct umbra_vcpu *vcpu)
-{
-	u64 efer = vcpu->efer;
-
-	if (to_vmx(vcpu)->nested)
-		return efer;
-	if (!(efer & EFER_LMA))
-		efer &= ~(u64)EFER_LME;
-	return efer | EFER_NX;
-}
-
 /* With a second level the processor takes a PAE guest's PDPTEs from here. */
 static void vmx_write_pdptes(const struct umbra_vcpu *vcpu)
 {
@@ -143,29 +96,19 @@ static void vmx_write_pdptes(const struct umbra_vcpu *vcpu)
 
 static void vmx_write_crs(const struct umbra_vcpu *vcpu)
 {
+	const u64 cr0_ones = vmx_ctls.cr0_ones & ~(u64)(X86_CR0_PE | X86_CR0_PG);
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	vmx_write(GUEST_CR0, vmx_hw_cr0(vcpu));
+	vmx_write(GUEST_CR0, umbra_hw_cr0(vcpu, vmx->nested) | cr0_ones);
 	vmx_write(GUEST_CR3, vmx->nested ? vcpu->cr3 : vmx->root);
-	vmx_write(GUEST_CR4, vmx_hw_cr4(vcpu));
+	vmx_write(GUEST_CR4, umbra_hw_cr4(vcpu, vmx->nested) | vmx_ctls.cr4_ones);
 	vmx_write(CR0_READ_SHADOW, vcpu->cr0 | X86_CR0_ET);
 	vmx_write(CR4_READ_SHADOW, vcpu->cr4);
-	vmx_write(GUEST_IA32_EFER, vmx_hw_efer(vcpu));
+	vmx_write(GUEST_IA32_EFER, umbra_hw_efer(vcpu, vmx->nested));
 	vmx_write(VM_ENTRY_CONTROLS, vmx_ctls.entry |
 		  (vcpu->efer & EFER_LMA ? VM_ENTRY_IA32E_MODE : 0));
 	if (vmx->nested && umbra_is_pae_paging(vcpu))
 		vmx_write_pdptes(vcpu);
-}
-
-static void vmx_write_exceptions(const struct umbra_vcpu *vcpu)
-{
-	u32 exits = VMX_ALWAYS_EXIT;
-
-	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
-		exits |= BIT(BP_VECTOR);
-	if (!to_vmx(vcpu)->nested)
-		exits |= BIT(PF_VECTOR);
-	vmx_write(EXCEPTION_BITMAP, exits);
 }
 
 void vmx_write_dirty(struct umbra_vcpu *vcpu)
@@ -177,7 +120,7 @@ void vmx_write_dirty(struct umbra_vcpu *vcpu)
 	if (vmx->dirty & VMX_CRS)
 		vmx_write_crs(vcpu);
 	if (vmx->dirty & VMX_EXCEPTIONS)
-		vmx_write_exceptions(vcpu);
+		vmx_write(EXCEPTION_BITMAP, umbra_hw_exceptions(vcpu, vmx->nested));
 	if (vmx->dirty & VMX_DEBUG)
 		vmx_write(GUEST_DR7, umbra_effective_dr(vcpu, 7));
 	if (vmx->dirty & VMX_TSC)
@@ -301,15 +244,6 @@ free_vmx:
 	return -ENOMEM;
 }
 
-/* A CPU may still name this VMCS as its last: addresses are compared only. */
-static void vmx_forget_vmcs(const void *vmcs)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		cmpxchg(&per_cpu(umbra_vmx_cpu, cpu).last, vmcs, NULL);
-}
-
 void vmx_vcpu_destroy(struct umbra_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
@@ -317,7 +251,7 @@ void vmx_vcpu_destroy(struct umbra_vcpu *vcpu)
 	if (!vmx)
 		return;
 	vmx_deactivate(vmx);
-	vmx_forget_vmcs(vmx->vmcs);
+	umbra_branches_forget(vcpu);
 	free_page((unsigned long)vmx->msr_bitmap);
 	free_page((unsigned long)vmx->vmcs);
 	kfree(vmx);

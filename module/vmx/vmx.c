@@ -88,15 +88,10 @@ void vmx_load(struct umbra_vcpu *vcpu)
 	if (moved)
 		vmx->vpid_generation = 0;
 	vmx->loaded = true;
-	vmx_host_out(vcpu, moved);
+	vmx_host_out(vmx, moved);
 	if (unlikely(vmx->dirty & VMX_CONTROLS))
 		vmx_write_controls(vmx);
-	if (vc->last == vmx->vmcs)
-		return;
-	vc->last = vmx->vmcs;
-	/* Another guest's branch history must not steer this one. */
-	if (boot_cpu_has(X86_FEATURE_IBPB))
-		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	umbra_host_regs_out(vcpu, &vmx->host.regs);
 }
 
 void vmx_put(struct umbra_vcpu *vcpu)
@@ -105,35 +100,10 @@ void vmx_put(struct umbra_vcpu *vcpu)
 
 	if (unlikely(!vmx->loaded))
 		return;
-	vmx_host_in(vcpu);
+	vmx_host_in(vmx);
+	umbra_host_regs_in(&vmx->host.regs);
 	vmx->loaded = false;
 	umbra_guest_branches_seen();
-}
-
-/* Only guests that enabled a breakpoint pay for eight register moves. */
-static void vmx_load_dr(struct umbra_vcpu *vcpu)
-{
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-
-	/* The host's DR7 must not enable the guest's addresses. */
-	if (hw_breakpoint_active())
-		set_debugreg(0UL, 7);
-	get_debugreg(vmx->host.dr[0], 0);
-	get_debugreg(vmx->host.dr[1], 1);
-	get_debugreg(vmx->host.dr[2], 2);
-	get_debugreg(vmx->host.dr[3], 3);
-	set_debugreg(umbra_effective_dr(vcpu, 0), 0);
-	set_debugreg(umbra_effective_dr(vcpu, 1), 1);
-	set_debugreg(umbra_effective_dr(vcpu, 2), 2);
-	set_debugreg(umbra_effective_dr(vcpu, 3), 3);
-}
-
-static void vmx_restore_dr(struct vmx_vcpu *vmx)
-{
-	set_debugreg(vmx->host.dr[0], 0);
-	set_debugreg(vmx->host.dr[1], 1);
-	set_debugreg(vmx->host.dr[2], 2);
-	set_debugreg(vmx->host.dr[3], 3);
 }
 
 /*
@@ -263,10 +233,10 @@ void vmx_enter(struct umbra_vcpu *vcpu)
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	/* An exit leaves DR7 disabled and DEBUGCTL clear: the host's have to be put back. */
 	if (dr)
-		vmx_load_dr(vcpu);
+		umbra_host_dr_out(vcpu, &vmx->host.regs);
 	vmx->failed = vmx_world_switch(vmx, vcpu->gpr, &vcpu->cr2);
 	if (dr)
-		vmx_restore_dr(vmx);
+		umbra_host_dr_in(&vmx->host.regs);
 	if (hw_breakpoint_active())
 		set_debugreg(this_cpu_read(cpu_dr7), 7);
 	if (unlikely(vmx->host.debugctl))

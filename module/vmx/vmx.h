@@ -16,6 +16,7 @@
 #include <linux/percpu.h>
 #include <linux/stddef.h>
 #include <asm/desc_defs.h>
+#include "../hw_regs.h"
 #include "../vcpu.h"
 #include "../vendor.h"
 #include "defs.h"
@@ -153,11 +154,10 @@ struct vmx_vcpu {
 	u64 shadow_rip;
 	struct {
 		u64 msr[VMX_NR_SYSCALL_MSRS];
-		u64 tsc_aux;
+		struct umbra_host_regs regs;
 		u64 debugctl;
 		u64 fs_base;
 		u64 pat;
-		unsigned long dr[4];
 		struct desc_ptr gdt;
 		u16 ds, es, fs, gs, ldtr;
 	} host;
@@ -177,7 +177,6 @@ static_assert(offsetof(struct vmx_vcpu, hw_host_rsp) == 24);
  * @current_vmcs: physical address of the VMCS that is current, or 0
  * @vpid_generation: current generation of tags
  * @next_vpid: next free tag in this generation
- * @last: vCPU whose branch history is in this CPU; compared, never followed
  * @enabled: Umbra turned VMX on here
  */
 struct vmx_cpu {
@@ -186,7 +185,6 @@ struct vmx_cpu {
 	u64 current_vmcs;
 	u64 vpid_generation;
 	u32 next_vpid;
-	const void *last;
 	bool enabled;
 };
 
@@ -306,8 +304,8 @@ void vmx_write_controls(struct vmx_vcpu *vmx);
 void vmx_write_dirty(struct umbra_vcpu *vcpu);
 
 /* switch.c: the host's state that the processor does not switch by itself */
-void vmx_host_out(struct umbra_vcpu *vcpu, bool moved);
-void vmx_host_in(struct umbra_vcpu *vcpu);
+void vmx_host_out(struct vmx_vcpu *vmx, bool moved);
+void vmx_host_in(struct vmx_vcpu *vmx);
 /* Before each entry, interrupts off: what interrupts may have changed since load(). */
 void vmx_host_entry(struct vmx_vcpu *vmx);
 

@@ -107,6 +107,10 @@ bool ut_on_umbra(void);
 bool ut_on_vmx(void);
 /* Is the host's processor one of "qemu" or of "bochs"? As scripts/lab says. */
 bool ut_emulated_by(const char *emulator);
+/* Do page faults of tables that the guest does not see end the blocking by STI? */
+bool ut_faults_end_shadow(void);
+/* Would a guest's triple fault end the emulated host, intercepted or not? */
+bool ut_no_triple_faults(void);
 /* Are guest tables translated by the hypervisor, not by the processor? */
 bool ut_shadowed(void);
 /*
