@@ -10,6 +10,7 @@
 #ifndef UMBRA_LAPIC_H
 #define UMBRA_LAPIC_H
 
+#include "irq_env.h"
 #include "irq_internal.h"
 
 #define UMBRA_LAPIC_VECTORS	256
