@@ -92,6 +92,7 @@ static void leave_line(struct umbra_clock *c)
 }
 
 static void clock_lock(struct umbra_clock *c, unsigned long *flags)
+	__acquires(&c->lock)
 {
 	spin_lock_irqsave(&c->lock, *flags);
 	if (c->line && check_tsc_unstable())
@@ -99,6 +100,7 @@ static void clock_lock(struct umbra_clock *c, unsigned long *flags)
 }
 
 static void clock_unlock(struct umbra_clock *c, unsigned long flags)
+	__releases(&c->lock)
 {
 	spin_unlock_irqrestore(&c->lock, flags);
 }

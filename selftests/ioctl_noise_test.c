@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/time.h>
 #include <kselftest_harness.h>
+#include "irq.h"
 #include "umbra_util.h"
 
 #define ROUNDS	40
@@ -19,6 +20,9 @@ static const unsigned long vm_calls[] = {
 	KVM_CLEAR_DIRTY_LOG, KVM_SET_IDENTITY_MAP_ADDR, KVM_IOEVENTFD, KVM_IRQFD, KVM_IRQ_LINE,
 	KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO, KVM_SET_CLOCK, KVM_GET_CLOCK,
 	KVM_ENABLE_CAP, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING, KVM_CREATE_DEVICE,
+	KVM_CREATE_IRQCHIP, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_IRQ_LINE_STATUS,
+	KVM_CREATE_PIT2, KVM_GET_PIT2, KVM_SET_PIT2, KVM_GET_PIT, KVM_SET_PIT,
+	KVM_REINJECT_CONTROL, KVM_SET_BOOT_CPU_ID,
 };
 
 static const unsigned long vcpu_calls[] = {
@@ -28,7 +32,8 @@ static const unsigned long vcpu_calls[] = {
 	KVM_SET_XSAVE, KVM_GET_XSAVE2, KVM_GET_XCRS, KVM_SET_XCRS, KVM_GET_DEBUGREGS,
 	KVM_SET_DEBUGREGS, KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, KVM_GET_MP_STATE,
 	KVM_SET_MP_STATE, KVM_SET_GUEST_DEBUG, KVM_NMI, KVM_SET_TSC_KHZ, KVM_GET_TSC_KHZ,
-	KVM_X86_SETUP_MCE, KVM_X86_SET_MCE, KVM_KVMCLOCK_CTRL, KVM_RUN,
+	KVM_X86_SETUP_MCE, KVM_X86_SET_MCE, KVM_KVMCLOCK_CTRL, KVM_GET_LAPIC, KVM_SET_LAPIC,
+	KVM_TPR_ACCESS_REPORTING, KVM_SET_VAPIC_ADDR, KVM_RUN,
 };
 
 static const unsigned long dev_calls[] = {
@@ -53,6 +58,18 @@ FIXTURE(noise) {
 	u8 *page;	/* followed by a page that is not there */
 };
 
+FIXTURE_VARIANT(noise) {
+	bool chip;	/* interrupt controllers in the kernel */
+};
+
+FIXTURE_VARIANT_ADD(noise, bare) {
+	.chip = false,
+};
+
+FIXTURE_VARIANT_ADD(noise, chip) {
+	.chip = true,
+};
+
 static void guest_loop(void)
 {
 	for (;;)
@@ -63,7 +80,8 @@ FIXTURE_SETUP(noise)
 {
 	if (getenv("UMBRA_SEED"))
 		seed = strtoull(getenv("UMBRA_SEED"), NULL, 0) | 1;
-	self->vcpu = ut_long_guest(guest_loop);
+	self->vcpu = variant->chip ? ut_vcpu_long(ut_irq_vm(), 0, guest_loop) :
+				     ut_long_guest(guest_loop);
 	self->vcpu->run->immediate_exit = 1;
 	self->page = mmap(NULL, 3 * UT_PAGE_SIZE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -92,13 +92,24 @@ void umbra_lapic_service_changed(struct umbra_lapic *lapic)
 	lapic->vcpu->ev.look = true;
 }
 
+/*
+ * A vCPU whose id does not fit is known by it all the same, and by no other: so it can be
+ * started, and then switch to x2APIC mode.
+ */
+void umbra_lapic_set_xapic_id(struct umbra_lapic *lapic, u8 id)
+{
+	u32 own = lapic->vcpu->id;
+
+	WRITE_ONCE(lapic->id, id == (u8)own ? own : id);
+}
+
 /* In x2APIC mode they cannot be written; an xAPIC starts without a logical one. */
 void umbra_lapic_default_ids(struct umbra_lapic *lapic)
 {
 	u32 id = lapic->vcpu->id;
 	bool x2apic = umbra_lapic_mode_of(lapic->vcpu->msrs.apic_base) == UMBRA_LAPIC_X2APIC;
 
-	WRITE_ONCE(lapic->id, x2apic ? id : (u8)id);
+	WRITE_ONCE(lapic->id, id);
 	WRITE_ONCE(lapic->ldr, x2apic ? (id >> 4) << 16 | BIT(id % 16) : 0);
 }
 

@@ -10,6 +10,7 @@
 #ifndef UMBRA_LAPIC_H
 #define UMBRA_LAPIC_H
 
+#include "irq_env.h"
 #include "irq_internal.h"
 
 #define UMBRA_LAPIC_VECTORS	256
@@ -69,7 +70,7 @@ struct umbra_lapic_timer {
  * @mode: (o) enum umbra_lapic_mode, as APIC_BASE says
  * @accepts: (o) takes interrupts: in a mode, and enabled in SVR
  * @extint_open: (o) takes ExtINT from the 8259A
- * @id: (o) APIC id, 8 bits in xAPIC mode
+ * @id: (o) APIC id; the register of an xAPIC shows 8 bits of it
  * @ldr: (o) logical id; in xAPIC mode 8 bits
  * @dfr: (o) register: bits 31:28 are the model of logical ids
  * @arbitration: (o, lossy) interrupts taken by lowest priority; for taking turns
@@ -166,6 +167,8 @@ void umbra_lapic_local(struct umbra_lapic *lapic, enum umbra_lvt lvt);
 void umbra_lapic_error(struct umbra_lapic *lapic, u32 esr_bit);
 /* Ids as the mode in APIC_BASE has them at first. vCPU. */
 void umbra_lapic_default_ids(struct umbra_lapic *lapic);
+/* xAPIC mode: the register is written. vCPU. */
+void umbra_lapic_set_xapic_id(struct umbra_lapic *lapic, u8 id);
 /* Bits of @isr were written. vCPU. */
 void umbra_lapic_service_changed(struct umbra_lapic *lapic);
 /* Anything that the flags above depend on may have changed. vCPU. */

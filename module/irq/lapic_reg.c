@@ -172,7 +172,7 @@ static int write_xapic(struct umbra_lapic *lapic, u32 offset, u32 value)
 		return -EINVAL;
 	switch (offset) {
 	case APIC_ID:
-		WRITE_ONCE(lapic->id, value >> 24);
+		umbra_lapic_set_xapic_id(lapic, value >> 24);
 		break;
 	case APIC_LDR:
 		WRITE_ONCE(lapic->ldr, value >> 24);

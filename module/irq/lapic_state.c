@@ -93,7 +93,7 @@ static void set_ids(struct umbra_lapic *lapic, const struct kvm_lapic_state *sta
 	if (umbra_lapic_mode_of(lapic->vcpu->msrs.apic_base) == UMBRA_LAPIC_X2APIC) {
 		umbra_lapic_default_ids(lapic);
 	} else {
-		WRITE_ONCE(lapic->id, get_reg(state, APIC_ID) >> 24);
+		umbra_lapic_set_xapic_id(lapic, get_reg(state, APIC_ID) >> 24);
 		WRITE_ONCE(lapic->ldr, get_reg(state, APIC_LDR) >> 24);
 	}
 	WRITE_ONCE(lapic->dfr, get_reg(state, APIC_DFR) | APIC_DFR_CLUSTER);

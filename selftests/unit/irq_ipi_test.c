@@ -386,6 +386,28 @@ static void pv_ipi(void **state)
 	assert_int_equal(received(0x77), 0);
 }
 
+/* It starts as an xAPIC, whose register is too narrow for its id. */
+static void wide_id(void **state)
+{
+	struct umbra_vcpu *wide = &unit.vcpu[3];
+	struct kvm_lapic_state s;
+
+	wide->id = 0x102;
+	umbra_lapic_reset(wide, false);
+	unit_enable(0, true);
+	unit_enable(2, false);
+	unit_enable(3, false);
+	assert_int_equal(unit_reg(3, APIC_ID), 2 << 24);
+	umbra_lapic_get_state(wide, &s);
+	assert_int_equal(umbra_lapic_set_state(wide, &s), 0);
+	unit_wrmsr(0, APIC_ICR, 0x102ULL << 32 | 0x4500);
+	assert_int_equal(umbra_lapic_signals(wide), UMBRA_APIC_INIT);
+	assert_int_equal(umbra_lapic_signals(&unit.vcpu[2]), 0);
+	unit_wrmsr(0, APIC_ICR, 2ULL << 32 | 0x77);
+	assert_true(unit_waits(2, 0x77));
+	assert_false(unit_waits(3, 0x77));
+}
+
 static void levels(void **state)
 {
 	struct umbra_irq_msg msg = { .dest = 1, .vector = 0x60, .level = true };
@@ -410,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nmi_of_disabled, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(init_and_sipi, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(pv_ipi, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(wide_id, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(levels, setup, unit_teardown),
 	};
 

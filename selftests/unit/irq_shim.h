@@ -322,8 +322,8 @@ void *vmemdup_user(const void *from, size_t n);
 #include "types.h"
 #include "irq/irq.h"
 
-#define UMBRA_MAX_VCPUS		64
-#define UMBRA_MAX_VCPU_ID	256
+#define UMBRA_MAX_VCPUS		1024
+#define UMBRA_MAX_VCPU_ID	4096
 
 /* The fields of struct umbra_vm and struct umbra_vcpu that irq/ uses. */
 struct umbra_vm {
