@@ -322,17 +322,24 @@ static void svm_step_soft(struct umbra_vcpu *vcpu, u8 len)
 }
 
 /*
- * Interrupts go in as virtual interrupts, which the processor takes at once: they
- * are handed over only with IF set and no shadow. QEMU's processor delivers one
- * from EVENTINJ a second time when it is itself interrupted soon after.
+ * QEMU's processor delivers an interrupt from EVENTINJ a second time when it is itself
+ * interrupted soon after: there, on a processor without NRIP save, they go in as
+ * virtual interrupts, which are taken at once, as they are handed over only with IF
+ * set and no shadow. Bochs's processor does not take those at all.
  */
+static bool svm_virq_wanted(const struct umbra_vcpu *vcpu, const struct umbra_event *ev)
+{
+	return !umbra_caps.insn_len && ev->type == UMBRA_EVENT_IRQ &&
+	       (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow;
+}
+
 void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb_control_area *c = &svm->vmcb->control;
 	u8 len = umbra_soft_event_len(ev->type, ev->vector);
 
-	if (ev->type == UMBRA_EVENT_IRQ && (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow) {
+	if (svm_virq_wanted(vcpu, ev)) {
 		svm->virq = true;
 		c->int_vector = ev->vector;
 		c->int_ctl |= V_IRQ_INJECTION_BITS_MASK;
