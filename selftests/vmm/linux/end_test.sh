@@ -45,12 +45,14 @@ expect "a time limit ends a kernel" 103 err 'no end after 3 seconds' err 'vCPU 1
 boot work --console virtio --append "console=hvc0 $WORDS umbra.do=work"
 expect "the virtio console can be the kernel's" 0 out 'guest: work done'
 
-# The marks the shell prints are not those that the terminal echoes. A line for cat is seen
-# twice: as echo, and when cat has it. Nothing is typed ahead of a prompt.
+# The marks the shell prints are not those that the terminal echoes, and nothing is typed
+# ahead of a prompt or of "ready 2": the shell edits lines in raw mode, without an echo of the
+# terminal's, which it leaves before a command runs. A line for cat is then seen twice: as the
+# terminal's echo, and when cat has it.
 # shellcheck disable=SC2016 # for the shell in the guest
 typed wait:'2 CPUs' wait:'# ' 'type:echo sum $((40+2)) of $(nproc)\015' wait:'sum 42 of 2' \
-	wait:'# ' 'type:cat -v\015' wait:'cat -v' 'type:one \001a two\015' wait:'one ^A two' \
-	wait:'one ^A two' 'type:\003' wait:'# ' \
+	wait:'# ' 'type:echo ready $((1+1)); cat -v\015' wait:'ready 2' \
+	'type:one \001a two\015' wait:'one ^A two' wait:'one ^A two' 'type:\003' wait:'# ' \
 	'type:poweroff -f\015' -- \
 	"$UMBRA" run --device "$DEVICE" --timeout "$LIMIT" --cpus 2 --kernel "$LINUX/vmlinuz" \
 	--initrd "$LINUX/initrd" --append "$(boot_words shell)"
