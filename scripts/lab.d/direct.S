@@ -2,7 +2,7 @@
 /*
  * What stands where a bzImage has its decompressor, when scripts/lab.d/direct has
  * unpacked the kernel already: move the kernel, which lies right behind, to where it belongs,
- * and go from the 32-bit entry of the boot protocol to the kernel's own 64-bit one.
+ * and go from the boot protocol's 32-bit or 64-bit entry to the kernel's own 64-bit one.
  *
  * Linked at 1 MiB, where boot loaders put what cannot be moved.  It must not touch the
  * boot parameters, nor any memory but its own and the kernel's.
@@ -35,7 +35,12 @@ _start:
 	movl	%eax, %cr0
 	ljmp	$0x10, $long_mode
 
+	/* The 64-bit entry. The boot loader's page tables may lie where the kernel goes. */
+	.org	_start + 0x200
 	.code64
+	cli
+	movl	$pml4, %eax
+	movq	%rax, %cr3
 long_mode:
 	movl	$0x18, %eax
 	movl	%eax, %ds
