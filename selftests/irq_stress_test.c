@@ -235,20 +235,7 @@ struct life {
 
 static void route(struct life *life, int cpu)
 {
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} table = {
-		.head.nr = 1,
-		.entry = {
-			.gsi = GSI,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi.address_lo = UT_APIC_GPA | cpu << 12,
-			.u.msi.data = DEVICE_VECTOR,
-		},
-	};
-
-	ut_must_ioctl(life->vm->fd, KVM_SET_GSI_ROUTING, &table);
+	ut_route_msi(life->vm, GSI, UT_APIC_GPA | cpu << 12, DEVICE_VECTOR);
 }
 
 /* Each signal is answered once, whoever is stopped or killed meanwhile. */

@@ -51,23 +51,6 @@ static int irqfd(struct ut_vm *vm, int fd, u32 gsi, u32 flags, int resample)
 	return ut_ioctl(vm->fd, KVM_IRQFD, &arg);
 }
 
-static void route_msi(struct ut_vm *vm, u32 gsi, u32 vector)
-{
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} table = {
-		.head.nr = 1,
-		.entry = {
-			.gsi = gsi,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi = { .address_lo = UT_APIC_GPA, .data = vector },
-		},
-	};
-
-	ut_must_ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table);
-}
-
 static u64 stop;
 
 static void guest_listens(void)
@@ -108,7 +91,7 @@ TEST_F_TIMEOUT(irqfd, each_write, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner;
 	u64 i;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
 	runner = listener(self->vcpu);
 	for (i = 1; i <= 200; i++) {
@@ -130,7 +113,7 @@ TEST_F_TIMEOUT(irqfd, signalled_before, UT_IRQ_TIMEOUT)
 {
 	struct ut_runner *runner;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	ut_signal(self->fd);
 	runner = listener(self->vcpu);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
@@ -144,11 +127,11 @@ TEST_F_TIMEOUT(irqfd, route_changes, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner;
 	int i;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
 	runner = listener(self->vcpu);
 	for (i = 0; i < 10; i++) {
-		route_msi(self->vm, 5, VECTOR + i);
+		ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR + i);
 		ut_signal(self->fd);
 		ut_wait(ut_hits(self->vm, 0, VECTOR + i) >= 1);
 	}
@@ -193,7 +176,7 @@ TEST_F(irqfd, closed_first)
 	struct ut_vm *vm;
 	int i, fd;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	for (i = 0; i < 20; i++) {
 		fd = eventfd(0, 0);
 		ASSERT_EQ(0, irqfd(self->vm, fd, 5, 0, 0));
@@ -320,7 +303,7 @@ TEST_F_TIMEOUT(irqfd, storm, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner;
 	u64 i, seen = 0;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	ut_set_handler(self->vm, VECTOR, answers);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
 	ut_must_ioctl(self->vm->fd, KVM_IOEVENTFD, &answer);

@@ -165,6 +165,8 @@ void ut_set_mp(struct ut_vcpu *vcpu, u32 state);
 void ut_line(struct ut_vm *vm, u32 gsi, int level);
 /* KVM_SIGNAL_MSI: its result. */
 int ut_msi(struct ut_vm *vm, u32 addr, u32 data);
+/* KVM_SET_GSI_ROUTING: @gsi is this message, all others are nothing. */
+void ut_route_msi(struct ut_vm *vm, u32 gsi, u32 addr, u32 data);
 
 /* Run one vCPU up to the expected UT_SYNC or UT_DONE; anything else ends the test. */
 void ut_until(struct ut_vcpu *vcpu, u64 stage);

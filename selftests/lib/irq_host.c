@@ -131,6 +131,23 @@ int ut_msi(struct ut_vm *vm, u32 addr, u32 data)
 	return ut_ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
 }
 
+void ut_route_msi(struct ut_vm *vm, u32 gsi, u32 addr, u32 data)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry;
+	} table = {
+		.head.nr = 1,
+		.entry = {
+			.gsi = gsi,
+			.type = KVM_IRQ_ROUTING_MSI,
+			.u.msi = { .address_lo = addr, .data = data },
+		},
+	};
+
+	ut_must_ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table);
+}
+
 void ut_until(struct ut_vcpu *vcpu, u64 stage)
 {
 	struct ut_ucall uc;
