@@ -12,8 +12,6 @@
 
 #define VECTOR		0x60
 #define PIN		17
-#define REDIR_LEVEL	BIT_ULL(15)
-#define REDIR_REMOTE	BIT_ULL(14)
 #define PORT		0x440
 #define STORM		1000
 #define MANY		100
@@ -223,7 +221,7 @@ TEST_F_TIMEOUT(irqfd, resample, UT_IRQ_TIMEOUT)
 {
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, self->resample));
 	ut_restart(self->vcpu, guest_level);
-	ut_set_args(self->vcpu, VECTOR | REDIR_LEVEL, 0);
+	ut_set_args(self->vcpu, VECTOR | UT_REDIR_LEVEL, 0);
 	ut_until(self->vcpu, 1);
 	ut_signal(self->fd);
 	ut_wait(ioapic_irr(self->vm) & 1u << PIN);
@@ -247,7 +245,7 @@ TEST_F_TIMEOUT(irqfd, resample_shared, UT_IRQ_TIMEOUT)
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, self->resample));
 	ASSERT_EQ(0, irqfd(self->vm, fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, resample));
 	ut_restart(self->vcpu, guest_level);
-	ut_set_args(self->vcpu, VECTOR | REDIR_LEVEL, 0);
+	ut_set_args(self->vcpu, VECTOR | UT_REDIR_LEVEL, 0);
 	ut_until(self->vcpu, 1);
 	ut_signal(self->fd);
 	ut_signal(fd);

@@ -14,6 +14,12 @@
 #define UT_APIC_GPA		0xfee00000ull
 #define UT_IOAPIC_GPA		0xfec00000ull
 #define UT_IOAPIC_PINS		24
+/* In a redirection entry, beside the delivery mode and UT_DEST_LOGICAL. */
+#define UT_REDIR_PENDING	BIT_ULL(12)
+#define UT_REDIR_LOW		BIT_ULL(13)
+#define UT_REDIR_REMOTE		BIT_ULL(14)
+#define UT_REDIR_LEVEL		BIT_ULL(15)
+#define UT_REDIR_MASKED		BIT_ULL(16)
 
 /* Registers of the local APIC: offsets in its page. */
 #define UT_APIC_ID		0x20
@@ -178,6 +184,8 @@ int ut_line_status(struct ut_vm *vm, u32 gsi, int level);
 /* KVM_GET_IRQCHIP and KVM_SET_IRQCHIP. */
 void ut_get_chip(struct ut_vm *vm, u32 id, struct kvm_irqchip *chip);
 void ut_set_chip(struct ut_vm *vm, const struct kvm_irqchip *chip);
+/* An entry of the I/O APIC's table, written by user space. */
+void ut_set_redir(struct ut_vm *vm, int pin, u64 entry);
 
 /**
  * struct ut_runner - a thread that runs a vCPU

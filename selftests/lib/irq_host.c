@@ -193,6 +193,15 @@ void ut_set_chip(struct ut_vm *vm, const struct kvm_irqchip *chip)
 	ut_must_ioctl(vm->fd, KVM_SET_IRQCHIP, chip);
 }
 
+void ut_set_redir(struct ut_vm *vm, int pin, u64 entry)
+{
+	struct kvm_irqchip chip;
+
+	ut_get_chip(vm, KVM_IRQCHIP_IOAPIC, &chip);
+	chip.chip.ioapic.redirtbl[pin].bits = entry;
+	ut_set_chip(vm, &chip);
+}
+
 static void do_nothing(int sig)
 {
 	(void)sig;
