@@ -31,12 +31,6 @@ FIXTURE_TEARDOWN(ioapic)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_serve_lines(vcpu);
-}
-
 static void guest_registers(void)
 {
 	int i;
@@ -67,7 +61,7 @@ static void guest_registers(void)
 
 TEST_F(ioapic, registers)
 {
-	run(self->vcpu, guest_registers);
+	ut_run_with_lines(self->vcpu, guest_registers);
 }
 
 /* One for each rise, none for the fall, none for a second rise without a fall. */
@@ -95,7 +89,7 @@ static void guest_edges(void)
 
 TEST_F(ioapic, edges)
 {
-	run(self->vcpu, guest_edges);
+	ut_run_with_lines(self->vcpu, guest_edges);
 }
 
 /* As long as the line is high, each EOI brings the next one. */
@@ -132,7 +126,7 @@ static void guest_levels(void)
 
 TEST_F(ioapic, levels)
 {
-	run(self->vcpu, guest_levels);
+	ut_run_with_lines(self->vcpu, guest_levels);
 }
 
 /* Down and up again before EOI: once more, and once only. */
@@ -160,7 +154,7 @@ static void guest_level_again(void)
 
 TEST_F(ioapic, level_again_before_eoi)
 {
-	run(self->vcpu, guest_level_again);
+	ut_run_with_lines(self->vcpu, guest_level_again);
 }
 
 /* Behind a mask an edge is lost and a level waits. */
@@ -202,7 +196,7 @@ static void guest_masks(void)
 
 TEST_F(ioapic, behind_a_mask)
 {
-	run(self->vcpu, guest_masks);
+	ut_run_with_lines(self->vcpu, guest_masks);
 }
 
 /* Old kernels clear a stuck remote IRR by making the entry an edge for a moment. */
@@ -222,7 +216,7 @@ static void guest_stuck(void)
 
 TEST_F(ioapic, remote_irr_cleared_by_edge)
 {
-	run(self->vcpu, guest_stuck);
+	ut_run_with_lines(self->vcpu, guest_stuck);
 }
 
 /* Polarity is a matter of wires; the level that KVM_IRQ_LINE gives is the logical one. */
@@ -243,7 +237,7 @@ static void guest_polarity(void)
 
 TEST_F(ioapic, polarity)
 {
-	run(self->vcpu, guest_polarity);
+	ut_run_with_lines(self->vcpu, guest_polarity);
 }
 
 /* A vector that several pins share: EOI is for all of them. */
@@ -266,7 +260,7 @@ static void guest_shared(void)
 
 TEST_F(ioapic, shared_vector)
 {
-	run(self->vcpu, guest_shared);
+	ut_run_with_lines(self->vcpu, guest_shared);
 }
 
 /* ---- destinations: nobody runs, IRR shows where it went ---- */
@@ -427,7 +421,7 @@ static void guest_flood(void)
 
 TEST_F_TIMEOUT(ioapic, flood, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_flood);
+	ut_run_with_lines(self->vcpu, guest_flood);
 }
 
 TEST_HARNESS_MAIN

@@ -28,12 +28,6 @@ FIXTURE_TEARDOWN(lapic)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_until(vcpu, UT_UNTIL_DONE);
-}
-
 static void guest_reset_values(void)
 {
 	u32 version = guest_apic_read(UT_APIC_VERSION);
@@ -71,7 +65,7 @@ static void guest_reset_values(void)
 
 TEST_F(lapic, reset_values)
 {
-	run(self->vcpu, guest_reset_values);
+	ut_run_through(self->vcpu, guest_reset_values);
 }
 
 static void guest_second_reset(void)
@@ -84,7 +78,7 @@ static void guest_second_reset(void)
 
 TEST_F(lapic, application_processor)
 {
-	run(ut_vcpu_long(self->vm, 5, guest_done), guest_second_reset);
+	ut_run_through(ut_vcpu_long(self->vm, 5, guest_done), guest_second_reset);
 }
 
 /* Reserved bits stay 0, read-only registers stay as they are. */
@@ -122,7 +116,7 @@ static void guest_writable_bits(void)
 
 TEST_F(lapic, writable_bits)
 {
-	run(self->vcpu, guest_writable_bits);
+	ut_run_through(self->vcpu, guest_writable_bits);
 }
 
 /* The class of TPR is CR8 and the other way round. */
@@ -198,7 +192,7 @@ static void guest_life_of_one(void)
 
 TEST_F(lapic, pending_in_service_eoi)
 {
-	run(self->vcpu, guest_life_of_one);
+	ut_run_through(self->vcpu, guest_life_of_one);
 }
 
 /* The highest first; a lower class, or the same one, waits for EOI, a higher one nests. */
@@ -239,7 +233,7 @@ TEST_F(lapic, priorities)
 	static const u8 order[] = { 0x51, 0x71, 0x5f, 0x41, 0x31, 0x20, 0 };
 	int i;
 
-	run(self->vcpu, guest_priorities);
+	ut_run_through(self->vcpu, guest_priorities);
 	for (i = 0; i < (int)ARRAY_SIZE(order); i++)
 		EXPECT_EQ(order[i], ut_logged(self->vm, 0, i));
 }
@@ -270,7 +264,7 @@ static void guest_eoi_of_highest(void)
 
 TEST_F(lapic, eoi_of_highest)
 {
-	run(self->vcpu, guest_eoi_of_highest);
+	ut_run_through(self->vcpu, guest_eoi_of_highest);
 }
 
 /* What TPR holds back comes when it is lowered, by its register or by CR8. */
@@ -301,7 +295,7 @@ static void guest_held_back(void)
 
 TEST_F(lapic, held_back_by_tpr)
 {
-	run(self->vcpu, guest_held_back);
+	ut_run_through(self->vcpu, guest_held_back);
 }
 
 /* Every vector that is legal arrives as itself. */
@@ -320,7 +314,7 @@ static void guest_every_vector(void)
 
 TEST_F(lapic, every_vector)
 {
-	run(self->vcpu, guest_every_vector);
+	ut_run_through(self->vcpu, guest_every_vector);
 }
 
 /* Disabled by software: LVT entries are masked, and nothing fixed is accepted. */
@@ -350,7 +344,7 @@ static void guest_software_disable(void)
 
 TEST_F(lapic, software_disable)
 {
-	run(self->vcpu, guest_software_disable);
+	ut_run_through(self->vcpu, guest_software_disable);
 }
 
 TEST_F(lapic, each_lvt_entry_by_itself)

@@ -46,12 +46,6 @@ FIXTURE_TEARDOWN(pic)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_serve_lines(vcpu);
-}
-
 static void set_up(u8 icw4)
 {
 	guest_outb(PIC1, ICW1);
@@ -115,7 +109,7 @@ static void guest_all_lines(void)
 
 TEST_F(pic, each_line)
 {
-	run(self->vcpu, guest_all_lines);
+	ut_run_with_lines(self->vcpu, guest_all_lines);
 }
 
 static void guest_masks(void)
@@ -154,7 +148,7 @@ static void guest_masks(void)
 
 TEST_F(pic, masks)
 {
-	run(self->vcpu, guest_masks);
+	ut_run_with_lines(self->vcpu, guest_masks);
 }
 
 /* The lower number first; one in service keeps back what is below, not what is above. */
@@ -184,7 +178,7 @@ static void guest_priorities(void)
 
 TEST_F(pic, priorities)
 {
-	run(self->vcpu, guest_priorities);
+	ut_run_with_lines(self->vcpu, guest_priorities);
 }
 
 static void guest_specific(void)
@@ -204,7 +198,7 @@ static void guest_specific(void)
 
 TEST_F(pic, specific_eoi)
 {
-	run(self->vcpu, guest_specific);
+	ut_run_with_lines(self->vcpu, guest_specific);
 }
 
 /* Who has been served goes to the end of the queue. */
@@ -240,7 +234,7 @@ static void guest_rotation(void)
 
 TEST_F(pic, rotation)
 {
-	run(self->vcpu, guest_rotation);
+	ut_run_with_lines(self->vcpu, guest_rotation);
 }
 
 static void guest_auto_eoi(void)
@@ -265,7 +259,7 @@ static void guest_auto_eoi(void)
 
 TEST_F(pic, auto_eoi)
 {
-	run(self->vcpu, guest_auto_eoi);
+	ut_run_with_lines(self->vcpu, guest_auto_eoi);
 }
 
 /* ELCR makes lines levels: they come again after EOI, and are forgotten when they fall. */
@@ -304,7 +298,7 @@ static void guest_levels(void)
 
 TEST_F(pic, levels)
 {
-	run(self->vcpu, guest_levels);
+	ut_run_with_lines(self->vcpu, guest_levels);
 }
 
 /* Without interrupts: the processor asks. */
@@ -368,7 +362,7 @@ static void guest_cascade(void)
 
 TEST_F(pic, cascade)
 {
-	run(self->vcpu, guest_cascade);
+	ut_run_with_lines(self->vcpu, guest_cascade);
 }
 
 /* LINT0 is the door. */
@@ -406,7 +400,7 @@ static void guest_lint0(void)
 
 TEST_F(pic, through_lint0)
 {
-	run(self->vcpu, guest_lint0);
+	ut_run_with_lines(self->vcpu, guest_lint0);
 }
 
 /* Only the way of the initialization words decides what the second port means. */
@@ -442,7 +436,7 @@ static void guest_init_words(void)
 
 TEST_F(pic, initialization_words)
 {
-	run(self->vcpu, guest_init_words);
+	ut_run_with_lines(self->vcpu, guest_init_words);
 }
 
 static void guest_half_way(void)
@@ -479,7 +473,7 @@ TEST_F(pic, state_moves_to_another)
 	struct ut_vm *vm;
 	int i;
 
-	run(self->vcpu, guest_half_way);
+	ut_run_with_lines(self->vcpu, guest_half_way);
 	ut_get_chip(self->vm, KVM_IRQCHIP_PIC_MASTER, &first);
 	ut_get_chip(self->vm, KVM_IRQCHIP_PIC_SLAVE, &second);
 	EXPECT_EQ(BASE1, first.chip.pic.irq_base);

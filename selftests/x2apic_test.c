@@ -29,12 +29,6 @@ FIXTURE_TEARDOWN(x2apic)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_until(vcpu, UT_UNTIL_DONE);
-}
-
 /* RDMSR and WRMSR that may fault: the vector, or 0. */
 static u64 try_write(u32 msr, u64 value)
 {
@@ -103,7 +97,7 @@ static void guest_one_or_the_other(void)
 
 TEST_F(x2apic, one_or_the_other)
 {
-	run(self->vcpu, guest_one_or_the_other);
+	ut_run_through(self->vcpu, guest_one_or_the_other);
 }
 
 static void guest_refused(void)
@@ -142,7 +136,7 @@ static void guest_refused(void)
 
 TEST_F(x2apic, refused)
 {
-	run(self->vcpu, guest_refused);
+	ut_run_through(self->vcpu, guest_refused);
 }
 
 static void guest_self_ipi(void)
@@ -176,7 +170,7 @@ static void guest_self_ipi(void)
 
 TEST_F(x2apic, to_itself)
 {
-	run(self->vcpu, guest_self_ipi);
+	ut_run_through(self->vcpu, guest_self_ipi);
 }
 
 static void guest_ways(void)
@@ -204,7 +198,7 @@ static void guest_ways(void)
 
 TEST_F(x2apic, ways_between_modes)
 {
-	run(self->vcpu, guest_ways);
+	ut_run_through(self->vcpu, guest_ways);
 }
 
 /* Without the CPUID bit there is no such mode. */

@@ -177,8 +177,12 @@ void ut_route_msi(struct ut_vm *vm, u32 gsi, u32 addr, u32 data);
 /* Run one vCPU up to the expected UT_SYNC or UT_DONE; anything else ends the test. */
 void ut_until(struct ut_vcpu *vcpu, u64 stage);
 #define UT_UNTIL_DONE		(~0ull)
+/* ut_restart() in @fn, and up to UT_DONE. */
+void ut_run_through(struct ut_vcpu *vcpu, void *fn);
 /* Up to UT_DONE, setting lines as guest_line() asks. */
 void ut_serve_lines(struct ut_vcpu *vcpu);
+/* ut_restart() in @fn, and that. */
+void ut_run_with_lines(struct ut_vcpu *vcpu, void *fn);
 /* KVM_IRQ_LINE_STATUS: what became of it. */
 int ut_line_status(struct ut_vm *vm, u32 gsi, int level);
 /* KVM_GET_IRQCHIP and KVM_SET_IRQCHIP. */

@@ -161,6 +161,12 @@ void ut_until(struct ut_vcpu *vcpu, u64 stage)
 		       stage);
 }
 
+void ut_run_through(struct ut_vcpu *vcpu, void *fn)
+{
+	ut_restart(vcpu, fn);
+	ut_until(vcpu, UT_UNTIL_DONE);
+}
+
 void ut_serve_lines(struct ut_vcpu *vcpu)
 {
 	struct ut_ucall uc;
@@ -171,6 +177,12 @@ void ut_serve_lines(struct ut_vcpu *vcpu)
 	if (cmd != UT_DONE)
 		ut_die("vCPU %d: command %d, exit %s", vcpu->id, cmd,
 		       ut_exit_name(vcpu->run->exit_reason));
+}
+
+void ut_run_with_lines(struct ut_vcpu *vcpu, void *fn)
+{
+	ut_restart(vcpu, fn);
+	ut_serve_lines(vcpu);
 }
 
 int ut_line_status(struct ut_vm *vm, u32 gsi, int level)
