@@ -6,8 +6,8 @@
 #include <kselftest_harness.h>
 #include "irq.h"
 
-#define PIC1		0x20
-#define PIC2		0xa0
+#define PIC1		UT_PIC1
+#define PIC2		UT_PIC2
 #define ELCR1		0x4d0
 #define ELCR2		0x4d1
 #define BASE1		0x40
@@ -48,14 +48,8 @@ FIXTURE_TEARDOWN(pic)
 
 static void set_up(u8 icw4)
 {
-	guest_outb(PIC1, ICW1);
-	guest_outb(PIC1 + 1, BASE1);
-	guest_outb(PIC1 + 1, 4);
-	guest_outb(PIC1 + 1, icw4);
-	guest_outb(PIC2, ICW1);
-	guest_outb(PIC2 + 1, BASE2);
-	guest_outb(PIC2 + 1, 2);
-	guest_outb(PIC2 + 1, icw4);
+	guest_pic_init(PIC1, BASE1, 4, icw4);
+	guest_pic_init(PIC2, BASE2, 2, icw4);
 }
 
 static u8 irr(u16 port)
@@ -424,10 +418,7 @@ static void guest_init_words(void)
 	GUEST_ASSERT_EQ(hits(1), 1);
 	guest_outb(PIC1, OCW2_EOI);
 	/* Only the upper five bits of the base count. */
-	guest_outb(PIC1, ICW1);
-	guest_outb(PIC1 + 1, BASE1 | 7);
-	guest_outb(PIC1 + 1, 4);
-	guest_outb(PIC1 + 1, ICW4 | ICW4_AUTO_EOI);
+	guest_pic_init(PIC1, BASE1 | 7, 4, ICW4 | ICW4_AUTO_EOI);
 	pulse(1);
 	guest_take_all();
 	GUEST_ASSERT_EQ(hits(1), 2);

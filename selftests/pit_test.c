@@ -274,11 +274,8 @@ TEST_F_TIMEOUT(pit, refresh_bit, UT_IRQ_TIMEOUT)
 
 static void open_irq0(void)
 {
-	guest_outb(0x20, 0x11);
-	guest_outb(0x21, VECTOR);
-	guest_outb(0x21, 4);
-	guest_outb(0x21, 3);
-	guest_outb(0x21, 0xfe);
+	guest_pic_init(UT_PIC1, VECTOR, 4, 3);
+	guest_outb(UT_PIC1 + 1, 0xfe);
 }
 
 /* Interrupts: never more of them than time has passed for. */

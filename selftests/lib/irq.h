@@ -129,6 +129,11 @@ void guest_ioapic_write(u32 reg, u32 value);
 /* Both halves of a redirection entry, the one with the mask bit last. */
 void guest_ioapic_redir(int pin, u64 entry);
 
+/* All four initialization words of the 8259A at @port, for edges; they unmask its lines. */
+#define UT_PIC1			0x20
+#define UT_PIC2			0xa0
+void guest_pic_init(u16 port, u8 base, u8 icw3, u8 icw4);
+
 /* Have the test set an input, see ut_serve_lines(). */
 void guest_line(u64 gsi, u64 level);
 
