@@ -73,15 +73,12 @@ static void guest_edges(void)
 	guest_ioapic_redir(PIN, VECTOR);
 	for (i = 1; i <= 10; i++) {
 		guest_line(PIN, 1);
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 		GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE));
 		guest_line(PIN, 1);
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 		guest_line(PIN, 0);
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 	}
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_TMR, VECTOR));
 	guest_done();
@@ -92,35 +89,37 @@ TEST_F(ioapic, edges)
 	ut_run_with_lines(self->vcpu, guest_edges);
 }
 
+/* PIN is a level and high; EOI is left to the caller. */
+static void raise_level(void)
+{
+	guest_apic_on();
+	guest_set_handler(VECTOR, guest_irq_count);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
+	guest_line(PIN, 1);
+}
+
 /* As long as the line is high, each EOI brings the next one. */
 static void guest_levels(void)
 {
 	u64 i;
 
-	guest_apic_on();
-	guest_set_handler(VECTOR, guest_irq_count);
-	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
-	guest_line(PIN, 1);
+	raise_level();
 	for (i = 1; i <= 10; i++) {
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 		GUEST_ASSERT(guest_apic_bit(UT_APIC_TMR, VECTOR));
 		GUEST_ASSERT(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE);
 		/* Nothing more before EOI. */
 		guest_line(PIN, 1);
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 		GUEST_ASSERT(!guest_apic_bit(UT_APIC_IRR, VECTOR));
 		guest_eoi();
 	}
 	/* The last one is on its way already. */
 	guest_line(PIN, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 11);
+	GUEST_ASSERT_TAKEN(VECTOR, 11);
 	guest_eoi();
 	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 11);
+	GUEST_ASSERT_TAKEN(VECTOR, 11);
 	guest_done();
 }
 
@@ -132,23 +131,17 @@ TEST_F(ioapic, levels)
 /* Down and up again before EOI: once more, and once only. */
 static void guest_level_again(void)
 {
-	guest_apic_on();
-	guest_set_handler(VECTOR, guest_irq_count);
-	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
-	guest_line(PIN, 1);
+	raise_level();
 	guest_take_all();
 	guest_line(PIN, 0);
 	GUEST_ASSERT(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE);
 	guest_line(PIN, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_eoi();
 	guest_line(PIN, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	guest_done();
 }
 
@@ -164,33 +157,27 @@ static void guest_masks(void)
 	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_MASKED);
 	guest_line(PIN, 1);
 	guest_ioapic_redir(PIN, VECTOR);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 0);
+	GUEST_ASSERT_TAKEN(VECTOR, 0);
 	guest_line(PIN, 0);
 	guest_line(PIN, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_line(PIN, 0);
 
 	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL | UT_REDIR_MASKED);
 	guest_line(PIN, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_set_handler(VECTOR, guest_irq_count);
 	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	/* Masked while it is in service: EOI is heard all the same. */
 	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL | UT_REDIR_MASKED);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE));
 	/* Gone before it is unmasked: nothing. */
 	guest_line(PIN, 0);
 	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	guest_done();
 }
 
@@ -202,10 +189,7 @@ TEST_F(ioapic, behind_a_mask)
 /* Old kernels clear a stuck remote IRR by making the entry an edge for a moment. */
 static void guest_stuck(void)
 {
-	guest_apic_on();
-	guest_set_handler(VECTOR, guest_irq_count);
-	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
-	guest_line(PIN, 1);
+	raise_level();
 	guest_take_all();
 	guest_line(PIN, 0);
 	guest_ioapic_write(IOAPIC_REDIR(PIN), VECTOR | UT_REDIR_MASKED);
@@ -224,14 +208,11 @@ static void guest_polarity(void)
 {
 	guest_apic_on();
 	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LOW);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 0);
+	GUEST_ASSERT_TAKEN(VECTOR, 0);
 	guest_line(PIN, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_line(PIN, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_done();
 }
 

@@ -194,17 +194,13 @@ static void guest_level(u64 entry)
 	guest_set_handler(VECTOR, guest_irq_count);
 	guest_ioapic_redir(PIN, entry);
 	guest_sync(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_sync(2);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_sync(3);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	guest_eoi();
 	guest_done();
 }

@@ -165,24 +165,20 @@ static void guest_life_of_one(void)
 	GUEST_ASSERT(guest_apic_bit(UT_APIC_IRR, 0x61));
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_ISR, 0x61));
 	GUEST_ASSERT_EQ(guest_hits(0x61), 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x61), 1);
+	GUEST_ASSERT_TAKEN(0x61, 1);
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_IRR, 0x61));
 	GUEST_ASSERT(guest_apic_bit(UT_APIC_ISR, 0x61));
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_PPR), 0x60);
 	/* The same once more: pending behind itself, two become one. */
 	guest_apic_icr(0, ICR_SELF(0x61));
 	guest_apic_icr(0, ICR_SELF(0x61));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x61), 1);
+	GUEST_ASSERT_TAKEN(0x61, 1);
 	GUEST_ASSERT(guest_apic_bit(UT_APIC_IRR, 0x61));
 	guest_eoi();
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_ISR, 0x61));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x61), 2);
+	GUEST_ASSERT_TAKEN(0x61, 2);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x61), 2);
+	GUEST_ASSERT_TAKEN(0x61, 2);
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_PPR), 0);
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_TMR, 0x61));
 	/* Nothing in service: it means nothing. */
@@ -203,8 +199,7 @@ static void nest(struct ut_ex_regs *regs)
 		guest_apic_icr(0, ICR_SELF(0x41));
 		guest_apic_icr(0, ICR_SELF(0x5f));
 		guest_apic_icr(0, ICR_SELF(0x71));
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(0x71), 1);
+		GUEST_ASSERT_TAKEN(0x71, 1);
 		GUEST_ASSERT_EQ(guest_hits(0x5f), 0);
 		GUEST_ASSERT_EQ(guest_hits(0x41), 0);
 		GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_PPR), 0x50);
@@ -273,11 +268,9 @@ static void guest_held_back(void)
 	guest_apic_on();
 	guest_apic_write(UT_APIC_TPR, 0x60);
 	guest_apic_icr(0, ICR_SELF(0x6f));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x6f), 0);
+	GUEST_ASSERT_TAKEN(0x6f, 0);
 	guest_apic_icr(0, ICR_SELF(0x70));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x70), 1);
+	GUEST_ASSERT_TAKEN(0x70, 1);
 	guest_sti();
 	guest_apic_write(UT_APIC_TPR, 0x5f);
 	asm volatile("nop");
@@ -306,8 +299,7 @@ static void guest_every_vector(void)
 	guest_apic_on();
 	for (v = 32; v < 256; v++) {
 		guest_apic_icr(0, ICR_SELF(v));
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(v), 1);
+		GUEST_ASSERT_TAKEN(v, 1);
 	}
 	guest_done();
 }
@@ -330,15 +322,12 @@ static void guest_software_disable(void)
 	guest_apic_write(UT_APIC_LVT0, 0x46);
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_LVT0), UT_LVT_MASKED | 0x46);
 	guest_apic_icr(0, ICR_SELF(0x47));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x47), 0);
+	GUEST_ASSERT_TAKEN(0x47, 0);
 	guest_apic_on();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x47), 0);
+	GUEST_ASSERT_TAKEN(0x47, 0);
 	GUEST_ASSERT(guest_apic_read(UT_APIC_LVT0) & UT_LVT_MASKED);
 	guest_apic_icr(0, ICR_SELF(0x47));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x47), 1);
+	GUEST_ASSERT_TAKEN(0x47, 1);
 	guest_done();
 }
 
@@ -409,8 +398,7 @@ static void guest_global_disable(u64 hole)
 	GUEST_ASSERT(edx & CPUID_APIC);
 	guest_apic_on();
 	guest_apic_icr(0, ICR_SELF(0x55));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x55), 1);
+	GUEST_ASSERT_TAKEN(0x55, 1);
 	guest_done();
 }
 
@@ -463,11 +451,9 @@ static void guest_other_half(void)
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_LDR), 0x02000000);
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_LVTERR), UT_LVT_MASKED | 0x31);
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_PPR), 0x80);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x51), 0);
+	GUEST_ASSERT_TAKEN(0x51, 0);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x51), 1);
+	GUEST_ASSERT_TAKEN(0x51, 1);
 	guest_done();
 }
 
@@ -502,8 +488,7 @@ static void guest_open(void)
 {
 	guest_apic_on();
 	guest_sync(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x99), 1);
+	GUEST_ASSERT_TAKEN(0x99, 1);
 	guest_done();
 }
 

@@ -84,8 +84,7 @@ static void guest_all_lines(void)
 		if (i == 2)
 			continue;
 		guest_line(i, 1);
-		guest_take_all();
-		GUEST_ASSERT_EQ(hits(i), 1);
+		GUEST_ASSERT_TAKEN(BASE1 + i, 1);
 		GUEST_ASSERT_EQ(isr(i < 8 ? PIC1 : PIC2), 1u << (i & 7));
 		GUEST_ASSERT_EQ(isr(PIC1), i < 8 ? 1u << i : 4);
 		if (i >= 8)
@@ -94,8 +93,7 @@ static void guest_all_lines(void)
 		GUEST_ASSERT_EQ(isr(PIC1), 0);
 		GUEST_ASSERT_EQ(isr(PIC2), 0);
 		/* High still, but an edge counts once. */
-		guest_take_all();
-		GUEST_ASSERT_EQ(hits(i), 1);
+		GUEST_ASSERT_TAKEN(BASE1 + i, 1);
 		guest_line(i, 0);
 	}
 	guest_done();
@@ -116,8 +114,7 @@ static void guest_masks(void)
 	guest_line(4, 1);
 	guest_line(3, 1);
 	guest_line(9, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(3), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 3, 1);
 	GUEST_ASSERT_EQ(hits(4), 0);
 	GUEST_ASSERT_EQ(hits(9), 0);
 	guest_outb(PIC1, OCW2_EOI);
@@ -125,12 +122,10 @@ static void guest_masks(void)
 	GUEST_ASSERT_EQ(irr(PIC2), 2);
 	/* Behind the mask it has waited. */
 	guest_outb(PIC1 + 1, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 1);
 	guest_outb(PIC1, OCW2_EOI);
 	guest_outb(PIC2 + 1, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(9), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 9, 1);
 	guest_outb(PIC2, OCW2_EOI);
 	guest_outb(PIC1, OCW2_EOI);
 	/* ICW1 unmasks and forgets. */
@@ -151,21 +146,17 @@ static void guest_priorities(void)
 	set_up(ICW4);
 	guest_line(5, 1);
 	guest_line(3, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(3), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 3, 1);
 	GUEST_ASSERT_EQ(hits(5), 0);
 	guest_line(1, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(1), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 1, 1);
 	GUEST_ASSERT_EQ(isr(PIC1), 0x0a);
 	/* EOI without a number is for the highest. */
 	guest_outb(PIC1, OCW2_EOI);
 	GUEST_ASSERT_EQ(isr(PIC1), 0x08);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(5), 0);
+	GUEST_ASSERT_TAKEN(BASE1 + 5, 0);
 	guest_outb(PIC1, OCW2_EOI);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(5), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 5, 1);
 	guest_outb(PIC1, OCW2_EOI);
 	guest_done();
 }
@@ -206,12 +197,10 @@ static void guest_rotation(void)
 	/* Now 4 is the highest and 3 the lowest. */
 	guest_line(3, 1);
 	guest_line(4, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 1);
 	GUEST_ASSERT_EQ(hits(3), 1);
 	guest_outb(PIC1, OCW2_EOI);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(3), 2);
+	GUEST_ASSERT_TAKEN(BASE1 + 3, 2);
 	guest_outb(PIC1, OCW2_ROTATE_SPECIFIC | 3);
 	GUEST_ASSERT_EQ(isr(PIC1), 0);
 	guest_line(3, 0);
@@ -220,8 +209,7 @@ static void guest_rotation(void)
 	guest_outb(PIC1, OCW2_PRIORITY | 7);
 	guest_line(3, 1);
 	guest_line(4, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(3), 3);
+	GUEST_ASSERT_TAKEN(BASE1 + 3, 3);
 	GUEST_ASSERT_EQ(hits(4), 1);
 	guest_done();
 }
@@ -270,8 +258,7 @@ static void guest_levels(void)
 	guest_line(5, 1);
 	for (i = 1; i <= 4; i++) {
 		guest_take_all();
-		guest_take_all();
-		GUEST_ASSERT_EQ(hits(5), i);
+		GUEST_ASSERT_TAKEN(BASE1 + 5, i);
 		guest_outb(PIC1, OCW2_EOI);
 	}
 	guest_line(5, 0);
@@ -285,8 +272,7 @@ static void guest_levels(void)
 	guest_line(10, 0);
 	guest_outb(PIC2, OCW2_EOI);
 	guest_outb(PIC1, OCW2_EOI);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(10), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 10, 1);
 	guest_done();
 }
 
@@ -329,15 +315,12 @@ static void guest_cascade(void)
 {
 	set_up(ICW4);
 	guest_line(12, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(12), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 12, 1);
 	guest_line(8, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(8), 0);
+	GUEST_ASSERT_TAKEN(BASE1 + 8, 0);
 	guest_outb(PIC2, OCW2_EOI);
 	guest_outb(PIC1, OCW2_EOI);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(8), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 8, 1);
 	guest_outb(PIC2, OCW2_EOI);
 	guest_outb(PIC1, OCW2_EOI);
 	guest_line(12, 0);
@@ -347,8 +330,7 @@ static void guest_cascade(void)
 	guest_line(12, 1);
 	guest_take_all();
 	guest_line(8, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(12), 2);
+	GUEST_ASSERT_TAKEN(BASE1 + 12, 2);
 	GUEST_ASSERT_EQ(hits(8), 2);
 	GUEST_ASSERT_EQ(isr(PIC2), 0x11);
 	guest_done();
@@ -365,30 +347,25 @@ static void guest_lint0(void)
 	set_up(ICW4 | ICW4_AUTO_EOI);
 	guest_apic_on();
 	pulse(4);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 1);
 	/* Not the local APIC's business what vector it was. */
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_ISR, BASE1 + 4));
 	guest_apic_write(UT_APIC_LVT0, UT_DM_EXTINT | UT_LVT_MASKED);
 	pulse(4);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 1);
 	guest_apic_write(UT_APIC_LVT0, UT_DM_EXTINT);
 	/* KVM looks at the chip when something else gives it a reason. */
 	guest_apic_icr(0, UT_ICR_SELF | UT_ICR_ASSERT | 0x90);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x90), 1);
+	GUEST_ASSERT_TAKEN(0x90, 1);
 	GUEST_ASSERT_EQ(hits(4), 2);
 	/* TPR does not hold it back. */
 	guest_apic_write(UT_APIC_TPR, 0xf0);
 	pulse(4);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 3);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 3);
 	/* No local APIC: the wire goes straight to the processor. */
 	guest_wrmsr(UT_MSR_APICBASE, UT_APIC_GPA | UT_APICBASE_BSP);
 	pulse(4);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 4);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 4);
 	guest_done();
 }
 
@@ -414,14 +391,12 @@ static void guest_init_words(void)
 	GUEST_ASSERT_EQ(guest_inb(PIC1 + 1), 0xaa);
 	guest_outb(PIC1 + 1, 0);
 	pulse(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(1), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 1, 1);
 	guest_outb(PIC1, OCW2_EOI);
 	/* Only the upper five bits of the base count. */
 	guest_pic_init(PIC1, BASE1 | 7, 4, ICW4 | ICW4_AUTO_EOI);
 	pulse(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(1), 2);
+	GUEST_ASSERT_TAKEN(BASE1 + 1, 2);
 	guest_done();
 }
 

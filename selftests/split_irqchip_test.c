@@ -126,11 +126,9 @@ static void guest_split(void)
 {
 	guest_apic_on();
 	guest_sync(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_sync(2);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR + 1), 1);
+	GUEST_ASSERT_TAKEN(VECTOR + 1, 1);
 	guest_done();
 }
 

@@ -148,8 +148,7 @@ static void guest_self_ipi(void)
 	for (v = 32; v < 256; v += 7) {
 		guest_wrmsr(MSR(UT_APIC_SELF_IPI), v);
 		GUEST_ASSERT(guest_apic_bit(UT_APIC_IRR, v));
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(v), 1);
+		GUEST_ASSERT_TAKEN(v, 1);
 		GUEST_ASSERT(!guest_apic_bit(UT_APIC_ISR, v));
 	}
 	/* By its number, and by the shorthand. */
@@ -159,8 +158,7 @@ static void guest_self_ipi(void)
 	guest_apic_icr(1, UT_DEST_LOGICAL | UT_ICR_ASSERT | 0x92);
 	guest_apic_icr(2, UT_DEST_LOGICAL | UT_ICR_ASSERT | 0x93);
 	guest_apic_icr(0x10001, UT_DEST_LOGICAL | UT_ICR_ASSERT | 0x94);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x8f), 1);
+	GUEST_ASSERT_TAKEN(0x8f, 1);
 	GUEST_ASSERT_EQ(guest_hits(0x91), 1);
 	GUEST_ASSERT_EQ(guest_hits(0x92), 1);
 	GUEST_ASSERT_EQ(guest_hits(0x93), 0);

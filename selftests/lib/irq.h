@@ -147,6 +147,11 @@ void guest_irq_eoi(struct ut_ex_regs *regs);
 /* Interrupts of this vector that this vCPU, or another one, has counted. */
 u64 guest_hits(int vector);
 u64 guest_hits_of(int cpu, int vector);
+/* Take all that can be taken: that makes @n of @vector. */
+#define GUEST_ASSERT_TAKEN(vector, n) do {				\
+	guest_take_all();						\
+	GUEST_ASSERT_EQ(guest_hits(vector), n);				\
+} while (0)
 /* Spin with interrupts on until there are @n of them. */
 void guest_wait_hits(int vector, u64 n);
 
