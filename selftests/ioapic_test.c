@@ -13,11 +13,6 @@
 #define IOAPIC_VERSION	1
 #define IOAPIC_ARB	2
 #define IOAPIC_REDIR(n)	(0x10 + 2 * (n))
-#define REDIR_PENDING	BIT_ULL(12)
-#define REDIR_LOW	BIT_ULL(13)
-#define REDIR_REMOTE	BIT_ULL(14)
-#define REDIR_LEVEL	BIT_ULL(15)
-#define REDIR_MASKED	BIT_ULL(16)
 #define DEST(n)		((u64)(n) << 56)
 
 FIXTURE(ioapic) {
@@ -36,12 +31,6 @@ FIXTURE_TEARDOWN(ioapic)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_serve_lines(vcpu);
-}
-
 static void guest_registers(void)
 {
 	int i;
@@ -54,16 +43,16 @@ static void guest_registers(void)
 	guest_ioapic_write(IOAPIC_VERSION, 0);
 	GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_VERSION), (UT_IOAPIC_PINS - 1) << 16 | 0x11);
 	for (i = 0; i < UT_IOAPIC_PINS; i++) {
-		GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(i)), REDIR_MASKED);
+		GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(i)), UT_REDIR_MASKED);
 		GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(i) + 1), 0);
 	}
 	/* The two bits that the chip sets cannot be written. */
 	guest_ioapic_redir(3, DEST(0xab) | 0x1ffff);
 	GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(3)),
-			0x1ffff & ~(REDIR_PENDING | REDIR_REMOTE));
+			0x1ffff & ~(UT_REDIR_PENDING | UT_REDIR_REMOTE));
 	GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(3) + 1), 0xab000000);
-	GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(2)), REDIR_MASKED);
-	GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(4)), REDIR_MASKED);
+	GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(2)), UT_REDIR_MASKED);
+	GUEST_ASSERT_EQ(guest_ioapic_read(IOAPIC_REDIR(4)), UT_REDIR_MASKED);
 	/* The register select can be read back. */
 	guest_write32(UT_IOAPIC_GPA, 0x15);
 	GUEST_ASSERT_EQ(guest_read32(UT_IOAPIC_GPA) & 0xff, 0x15);
@@ -72,7 +61,7 @@ static void guest_registers(void)
 
 TEST_F(ioapic, registers)
 {
-	run(self->vcpu, guest_registers);
+	ut_run_with_lines(self->vcpu, guest_registers);
 }
 
 /* One for each rise, none for the fall, none for a second rise without a fall. */
@@ -84,15 +73,12 @@ static void guest_edges(void)
 	guest_ioapic_redir(PIN, VECTOR);
 	for (i = 1; i <= 10; i++) {
 		guest_line(PIN, 1);
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
-		GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & REDIR_REMOTE));
+		GUEST_ASSERT_TAKEN(VECTOR, i);
+		GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE));
 		guest_line(PIN, 1);
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 		guest_line(PIN, 0);
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 	}
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_TMR, VECTOR));
 	guest_done();
@@ -100,7 +86,16 @@ static void guest_edges(void)
 
 TEST_F(ioapic, edges)
 {
-	run(self->vcpu, guest_edges);
+	ut_run_with_lines(self->vcpu, guest_edges);
+}
+
+/* PIN is a level and high; EOI is left to the caller. */
+static void raise_level(void)
+{
+	guest_apic_on();
+	guest_set_handler(VECTOR, guest_irq_count);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
+	guest_line(PIN, 1);
 }
 
 /* As long as the line is high, each EOI brings the next one. */
@@ -108,147 +103,122 @@ static void guest_levels(void)
 {
 	u64 i;
 
-	guest_apic_on();
-	guest_set_handler(VECTOR, guest_irq_count);
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL);
-	guest_line(PIN, 1);
+	raise_level();
 	for (i = 1; i <= 10; i++) {
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 		GUEST_ASSERT(guest_apic_bit(UT_APIC_TMR, VECTOR));
-		GUEST_ASSERT(guest_ioapic_read(IOAPIC_REDIR(PIN)) & REDIR_REMOTE);
+		GUEST_ASSERT(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE);
 		/* Nothing more before EOI. */
 		guest_line(PIN, 1);
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(VECTOR), i);
+		GUEST_ASSERT_TAKEN(VECTOR, i);
 		GUEST_ASSERT(!guest_apic_bit(UT_APIC_IRR, VECTOR));
 		guest_eoi();
 	}
 	/* The last one is on its way already. */
 	guest_line(PIN, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 11);
+	GUEST_ASSERT_TAKEN(VECTOR, 11);
 	guest_eoi();
-	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & REDIR_REMOTE));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 11);
+	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE));
+	GUEST_ASSERT_TAKEN(VECTOR, 11);
 	guest_done();
 }
 
 TEST_F(ioapic, levels)
 {
-	run(self->vcpu, guest_levels);
+	ut_run_with_lines(self->vcpu, guest_levels);
 }
 
 /* Down and up again before EOI: once more, and once only. */
 static void guest_level_again(void)
 {
-	guest_apic_on();
-	guest_set_handler(VECTOR, guest_irq_count);
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL);
-	guest_line(PIN, 1);
+	raise_level();
 	guest_take_all();
 	guest_line(PIN, 0);
-	GUEST_ASSERT(guest_ioapic_read(IOAPIC_REDIR(PIN)) & REDIR_REMOTE);
+	GUEST_ASSERT(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE);
 	guest_line(PIN, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_eoi();
 	guest_line(PIN, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	guest_done();
 }
 
 TEST_F(ioapic, level_again_before_eoi)
 {
-	run(self->vcpu, guest_level_again);
+	ut_run_with_lines(self->vcpu, guest_level_again);
 }
 
 /* Behind a mask an edge is lost and a level waits. */
 static void guest_masks(void)
 {
 	guest_apic_on();
-	guest_ioapic_redir(PIN, VECTOR | REDIR_MASKED);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_MASKED);
 	guest_line(PIN, 1);
 	guest_ioapic_redir(PIN, VECTOR);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 0);
+	GUEST_ASSERT_TAKEN(VECTOR, 0);
 	guest_line(PIN, 0);
 	guest_line(PIN, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_line(PIN, 0);
 
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL | REDIR_MASKED);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL | UT_REDIR_MASKED);
 	guest_line(PIN, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_set_handler(VECTOR, guest_irq_count);
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	/* Masked while it is in service: EOI is heard all the same. */
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL | REDIR_MASKED);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL | UT_REDIR_MASKED);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
-	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & REDIR_REMOTE));
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
+	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE));
 	/* Gone before it is unmasked: nothing. */
 	guest_line(PIN, 0);
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	guest_done();
 }
 
 TEST_F(ioapic, behind_a_mask)
 {
-	run(self->vcpu, guest_masks);
+	ut_run_with_lines(self->vcpu, guest_masks);
 }
 
 /* Old kernels clear a stuck remote IRR by making the entry an edge for a moment. */
 static void guest_stuck(void)
 {
-	guest_apic_on();
-	guest_set_handler(VECTOR, guest_irq_count);
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL);
-	guest_line(PIN, 1);
+	raise_level();
 	guest_take_all();
 	guest_line(PIN, 0);
-	guest_ioapic_write(IOAPIC_REDIR(PIN), VECTOR | REDIR_MASKED);
-	guest_ioapic_write(IOAPIC_REDIR(PIN), VECTOR | REDIR_LEVEL | REDIR_MASKED);
-	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & REDIR_REMOTE));
+	guest_ioapic_write(IOAPIC_REDIR(PIN), VECTOR | UT_REDIR_MASKED);
+	guest_ioapic_write(IOAPIC_REDIR(PIN), VECTOR | UT_REDIR_LEVEL | UT_REDIR_MASKED);
+	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE));
 	guest_done();
 }
 
 TEST_F(ioapic, remote_irr_cleared_by_edge)
 {
-	run(self->vcpu, guest_stuck);
+	ut_run_with_lines(self->vcpu, guest_stuck);
 }
 
 /* Polarity is a matter of wires; the level that KVM_IRQ_LINE gives is the logical one. */
 static void guest_polarity(void)
 {
 	guest_apic_on();
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LOW);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 0);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LOW);
+	GUEST_ASSERT_TAKEN(VECTOR, 0);
 	guest_line(PIN, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_line(PIN, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_done();
 }
 
 TEST_F(ioapic, polarity)
 {
-	run(self->vcpu, guest_polarity);
+	ut_run_with_lines(self->vcpu, guest_polarity);
 }
 
 /* A vector that several pins share: EOI is for all of them. */
@@ -256,34 +226,25 @@ static void guest_shared(void)
 {
 	guest_apic_on();
 	guest_set_handler(VECTOR, guest_irq_count);
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL);
-	guest_ioapic_redir(PIN + 1, VECTOR | REDIR_LEVEL);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
+	guest_ioapic_redir(PIN + 1, VECTOR | UT_REDIR_LEVEL);
 	guest_line(PIN, 1);
 	guest_line(PIN + 1, 1);
 	guest_take_all();
 	guest_line(PIN, 0);
 	guest_line(PIN + 1, 0);
 	guest_eoi();
-	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & REDIR_REMOTE));
-	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN + 1)) & REDIR_REMOTE));
+	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN)) & UT_REDIR_REMOTE));
+	GUEST_ASSERT(!(guest_ioapic_read(IOAPIC_REDIR(PIN + 1)) & UT_REDIR_REMOTE));
 	guest_done();
 }
 
 TEST_F(ioapic, shared_vector)
 {
-	run(self->vcpu, guest_shared);
+	ut_run_with_lines(self->vcpu, guest_shared);
 }
 
 /* ---- destinations: nobody runs, IRR shows where it went ---- */
-
-static void set_redir(struct ut_vm *vm, int pin, u64 entry)
-{
-	struct kvm_irqchip chip;
-
-	ut_get_chip(vm, KVM_IRQCHIP_IOAPIC, &chip);
-	chip.chip.ioapic.redirtbl[pin].bits = entry;
-	ut_set_chip(vm, &chip);
-}
 
 #define NCPUS	3
 
@@ -293,7 +254,7 @@ static u32 went_to(struct ut_vm *vm, u64 entry)
 	u32 mask = 0;
 	int i;
 
-	set_redir(vm, PIN, entry);
+	ut_set_redir(vm, PIN, entry);
 	ut_line(vm, PIN, 1);
 	ut_line(vm, PIN, 0);
 	for (i = 0; i < NCPUS; i++) {
@@ -334,7 +295,7 @@ TEST_F(ioapic, destinations_flat)
 		EXPECT_EQ(i, went_to(self->vm, DEST(i) | UT_DEST_LOGICAL | VECTOR));
 	EXPECT_EQ(7, went_to(self->vm, DEST(0xff) | UT_DEST_LOGICAL | VECTOR));
 	EXPECT_EQ(0, went_to(self->vm, DEST(0xf0) | UT_DEST_LOGICAL | VECTOR));
-	EXPECT_EQ(0, went_to(self->vm, DEST(1) | REDIR_MASKED | VECTOR));
+	EXPECT_EQ(0, went_to(self->vm, DEST(1) | UT_REDIR_MASKED | VECTOR));
 }
 
 TEST_F(ioapic, destinations_cluster)
@@ -359,7 +320,7 @@ TEST_F(ioapic, lowest_priority)
 
 	more_cpus(self->vm, false);
 	for (v = VECTOR; v < VECTOR + 20; v++) {
-		set_redir(self->vm, PIN, entry | v);
+		ut_set_redir(self->vm, PIN, entry | v);
 		ut_line(self->vm, PIN, 1);
 		ut_line(self->vm, PIN, 0);
 		for (i = 0, mask = 0; i < NCPUS; i++)
@@ -380,7 +341,7 @@ TEST_F(ioapic, line_status)
 	/* Masked: nobody takes it. */
 	EXPECT_EQ(-1, ut_line_status(self->vm, PIN, 1));
 	ut_line_status(self->vm, PIN, 0);
-	set_redir(self->vm, PIN, VECTOR);
+	ut_set_redir(self->vm, PIN, VECTOR);
 	EXPECT_EQ(1, ut_line_status(self->vm, PIN, 1));
 	/* Coalesced: it is high already. */
 	EXPECT_EQ(0, ut_line_status(self->vm, PIN, 1));
@@ -394,14 +355,14 @@ TEST_F(ioapic, state)
 	size_t i;
 
 	ut_lapic_set_reg(self->vcpu, UT_APIC_SVR, UT_SVR_ENABLE | UT_SPURIOUS_VECTOR);
-	set_redir(self->vm, PIN, VECTOR | REDIR_LEVEL);
-	set_redir(self->vm, 5, DEST(0x12) | REDIR_MASKED | UT_DM_NMI);
+	ut_set_redir(self->vm, PIN, VECTOR | UT_REDIR_LEVEL);
+	ut_set_redir(self->vm, 5, DEST(0x12) | UT_REDIR_MASKED | UT_DM_NMI);
 	ut_line(self->vm, PIN, 1);
 	ut_get_chip(self->vm, KVM_IRQCHIP_IOAPIC, &chip);
 	EXPECT_EQ(UT_IOAPIC_GPA, chip.chip.ioapic.base_address);
 	EXPECT_EQ(1u << PIN, chip.chip.ioapic.irr);
-	EXPECT_EQ(VECTOR | REDIR_LEVEL | REDIR_REMOTE, chip.chip.ioapic.redirtbl[PIN].bits);
-	EXPECT_EQ(DEST(0x12) | REDIR_MASKED | UT_DM_NMI, chip.chip.ioapic.redirtbl[5].bits);
+	EXPECT_EQ(VECTOR | UT_REDIR_LEVEL | UT_REDIR_REMOTE, chip.chip.ioapic.redirtbl[PIN].bits);
+	EXPECT_EQ(DEST(0x12) | UT_REDIR_MASKED | UT_DM_NMI, chip.chip.ioapic.redirtbl[5].bits);
 	vm = ut_irq_vm();
 	ut_vcpu_long(vm, 0, guest_done);
 	ut_set_chip(vm, &chip);
@@ -429,7 +390,7 @@ static void guest_flood(void)
 	u64 i;
 
 	guest_apic_on();
-	guest_ioapic_redir(PIN, VECTOR | REDIR_LEVEL);
+	guest_ioapic_redir(PIN, VECTOR | UT_REDIR_LEVEL);
 	guest_line(PIN, 1);
 	guest_sti();
 	for (i = 0; guest_hits(VECTOR) < 500; i++)
@@ -441,7 +402,7 @@ static void guest_flood(void)
 
 TEST_F_TIMEOUT(ioapic, flood, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_flood);
+	ut_run_with_lines(self->vcpu, guest_flood);
 }
 
 TEST_HARNESS_MAIN

@@ -42,14 +42,6 @@ static void assign(struct ut_vcpu *vcpu, int fd, u64 addr, u32 len, u32 flags, u
 	ut_must_ioctl(vcpu->vm->fd, KVM_IOEVENTFD, &arg);
 }
 
-/* Signals since the last call. */
-static u64 signals(int fd)
-{
-	u64 n;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
-}
-
 static void guest_mmio(void)
 {
 	guest_write32(DEV, 5);
@@ -69,12 +61,12 @@ TEST_F(ioevent, mmio)
 	assign(self->vcpu, self->fd, DEV, 4, 0, 0);
 	ut_restart(self->vcpu, guest_mmio);
 	ASSERT_EQ(UT_SYNC, ut_next(self->vcpu, NULL));
-	ASSERT_EQ(2, signals(self->fd));
+	ASSERT_EQ(2, ut_signals(self->fd));
 	/* Other lengths, another address, a read. */
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(UT_EXIT, ut_next(self->vcpu, NULL));
 		ASSERT_EQ(KVM_EXIT_MMIO, self->run->exit_reason);
-		ASSERT_EQ(0, signals(self->fd));
+		ASSERT_EQ(0, ut_signals(self->fd));
 	}
 	ASSERT_EQ(UT_DONE, ut_next(self->vcpu, NULL));
 }
@@ -88,7 +80,7 @@ TEST_F(ioevent, data_match)
 	ASSERT_EQ(KVM_EXIT_MMIO, self->run->exit_reason);
 	ASSERT_EQ(5, *(u32 *)self->run->mmio.data);
 	ASSERT_EQ(UT_SYNC, ut_next(self->vcpu, NULL));
-	ASSERT_EQ(1, signals(self->fd));
+	ASSERT_EQ(1, ut_signals(self->fd));
 }
 
 TEST_F(ioevent, two_matches_on_one_address)
@@ -99,8 +91,8 @@ TEST_F(ioevent, two_matches_on_one_address)
 	assign(self->vcpu, other, DEV, 4, KVM_IOEVENTFD_FLAG_DATAMATCH, 5);
 	ut_restart(self->vcpu, guest_mmio);
 	ASSERT_EQ(UT_SYNC, ut_next(self->vcpu, NULL));
-	ASSERT_EQ(1, signals(self->fd));
-	ASSERT_EQ(1, signals(other));
+	ASSERT_EQ(1, ut_signals(self->fd));
+	ASSERT_EQ(1, ut_signals(other));
 	close(other);
 }
 
@@ -114,7 +106,7 @@ TEST_F(ioevent, any_length)
 	/* The widths that left before are taken: only the other address leaves. */
 	ASSERT_EQ(UT_EXIT, ut_next(self->vcpu, NULL));
 	ASSERT_EQ(DEV + 4, self->run->mmio.phys_addr);
-	ASSERT_EQ(4, signals(self->fd));
+	ASSERT_EQ(4, ut_signals(self->fd));
 }
 
 static void guest_ports(void)
@@ -137,7 +129,7 @@ TEST_F(ioevent, pio)
 		ASSERT_EQ(PORT, self->run->io.port);
 		ASSERT_EQ(2 - !i, self->run->io.size);
 	}
-	ASSERT_EQ(1, signals(self->fd));
+	ASSERT_EQ(1, ut_signals(self->fd));
 	ASSERT_EQ(UT_DONE, ut_next(self->vcpu, NULL));
 }
 
@@ -155,7 +147,7 @@ TEST_F(ioevent, string_output)
 	assign(self->vcpu, self->fd, PORT, 2, KVM_IOEVENTFD_FLAG_PIO, 0);
 	ut_restart(self->vcpu, guest_string);
 	ASSERT_EQ(UT_DONE, ut_next(self->vcpu, NULL));
-	ASSERT_EQ(8, signals(self->fd));
+	ASSERT_EQ(8, ut_signals(self->fd));
 }
 
 TEST_F(ioevent, deassign)
@@ -165,7 +157,7 @@ TEST_F(ioevent, deassign)
 	ut_restart(self->vcpu, guest_mmio);
 	ASSERT_EQ(UT_EXIT, ut_next(self->vcpu, NULL));
 	ASSERT_EQ(KVM_EXIT_MMIO, self->run->exit_reason);
-	ASSERT_EQ(0, signals(self->fd));
+	ASSERT_EQ(0, ut_signals(self->fd));
 }
 
 TEST_F(ioevent, eventfd_closed_first)

@@ -8,7 +8,6 @@
 #include "irq.h"
 
 #define VECTOR		0x60
-#define REDIR_MASKED	BIT_ULL(16)
 #define MSI_DEST(n)	(UT_APIC_GPA | (n) << 12)
 #define MSI_LOGICAL	BIT_ULL(2)
 #define MSI_REDIRECT	BIT_ULL(3)
@@ -80,15 +79,6 @@ static bool pending(struct ut_vcpu *vcpu, int vector)
 	return ut_lapic_bit(vcpu, UT_APIC_IRR, vector);
 }
 
-static void set_redir(struct ut_vm *vm, int pin, u64 entry)
-{
-	struct kvm_irqchip chip;
-
-	ut_get_chip(vm, KVM_IRQCHIP_IOAPIC, &chip);
-	chip.chip.ioapic.redirtbl[pin].bits = entry;
-	ut_set_chip(vm, &chip);
-}
-
 static u8 pic_irr(struct ut_vm *vm, u32 id)
 {
 	struct kvm_irqchip chip;
@@ -103,7 +93,7 @@ TEST_F(routing, at_first)
 	int gsi;
 
 	for (gsi = 0; gsi < UT_IOAPIC_PINS; gsi++)
-		set_redir(self->vm, gsi, VECTOR + gsi);
+		ut_set_redir(self->vm, gsi, VECTOR + gsi);
 	for (gsi = 0; gsi < UT_IOAPIC_PINS; gsi++) {
 		ut_line(self->vm, gsi, 1);
 		EXPECT_TRUE(pending(self->vcpu, VECTOR + gsi)) {
@@ -121,8 +111,8 @@ TEST_F(routing, another_table)
 {
 	struct table table = { 0 };
 
-	set_redir(self->vm, 2, VECTOR);
-	set_redir(self->vm, 5, VECTOR + 1);
+	ut_set_redir(self->vm, 2, VECTOR);
+	ut_set_redir(self->vm, 5, VECTOR + 1);
 	/* As on a PC: GSI 0 is pin 2. GSI 5 goes nowhere, 30 is a message, 31 two things. */
 	add_pin(&table, 0, KVM_IRQCHIP_IOAPIC, 2);
 	add_pin(&table, 0, KVM_IRQCHIP_PIC_MASTER, 0);
@@ -152,7 +142,7 @@ TEST_F(routing, refused)
 	struct table table;
 	u32 i;
 
-	set_redir(self->vm, 17, VECTOR);
+	ut_set_redir(self->vm, 17, VECTOR);
 	for (i = 0; i < 8; i++) {
 		memset(&table, 0, sizeof(table));
 		add_msi(&table, 17, MSI_DEST(1), VECTOR);

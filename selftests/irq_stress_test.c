@@ -235,20 +235,7 @@ struct life {
 
 static void route(struct life *life, int cpu)
 {
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} table = {
-		.head.nr = 1,
-		.entry = {
-			.gsi = GSI,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi.address_lo = UT_APIC_GPA | cpu << 12,
-			.u.msi.data = DEVICE_VECTOR,
-		},
-	};
-
-	ut_must_ioctl(life->vm->fd, KVM_SET_GSI_ROUTING, &table);
+	ut_route_msi(life->vm, GSI, UT_APIC_GPA | cpu << 12, DEVICE_VECTOR);
 }
 
 /* Each signal is answered once, whoever is stopped or killed meanwhile. */
@@ -256,18 +243,18 @@ static void *device_thread(void *arg)
 {
 	struct life *life = arg;
 	struct pollfd fd = { .fd = life->answer, .events = POLLIN };
-	u64 one = 1, n;
+	u64 n;
 
 	while (!ut_read_once(life->stop)) {
 		if (life->sent % 8 == 0)
 			route(life, life->sent / 8 % VICTIM);
 		__atomic_store_n(ut_guest_var(life->vm, device_asked), life->sent + 1,
 				 __ATOMIC_SEQ_CST);
-		if (write(life->irqfd, &one, sizeof(one)) != sizeof(one))
-			ut_die("no signal");
+		ut_signal(life->irqfd);
 		if (poll(&fd, 1, UT_HANG_MS) != 1)
 			ut_die("interrupt %lu of the device is lost", life->sent);
-		if (read(life->answer, &n, sizeof(n)) != sizeof(n) || n != 1)
+		n = ut_signals(life->answer);
+		if (n != 1)
 			ut_die("interrupt %lu of the device came %lu times", life->sent, n);
 		ut_write_once(life->sent, life->sent + 1);
 		if (life->sent % 16 == 0)

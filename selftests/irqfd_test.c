@@ -12,8 +12,6 @@
 
 #define VECTOR		0x60
 #define PIN		17
-#define REDIR_LEVEL	BIT_ULL(15)
-#define REDIR_REMOTE	BIT_ULL(14)
 #define PORT		0x440
 #define STORM		1000
 #define MANY		100
@@ -49,39 +47,6 @@ static int irqfd(struct ut_vm *vm, int fd, u32 gsi, u32 flags, int resample)
 	};
 
 	return ut_ioctl(vm->fd, KVM_IRQFD, &arg);
-}
-
-static void signal_fd(int fd)
-{
-	u64 one = 1;
-
-	if (write(fd, &one, sizeof(one)) != sizeof(one))
-		ut_die("write to an eventfd: %s", strerror(errno));
-}
-
-/* Signals since the last call. */
-static u64 signals(int fd)
-{
-	u64 n;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
-}
-
-static void route_msi(struct ut_vm *vm, u32 gsi, u32 vector)
-{
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} table = {
-		.head.nr = 1,
-		.entry = {
-			.gsi = gsi,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi = { .address_lo = UT_APIC_GPA, .data = vector },
-		},
-	};
-
-	ut_must_ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table);
 }
 
 static u64 stop;
@@ -124,20 +89,20 @@ TEST_F_TIMEOUT(irqfd, each_write, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner;
 	u64 i;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
 	runner = listener(self->vcpu);
 	for (i = 1; i <= 200; i++) {
-		signal_fd(self->fd);
+		ut_signal(self->fd);
 		ut_wait(ut_hits(self->vm, 0, VECTOR) >= i);
 	}
 	/* The counter has been taken. */
-	EXPECT_EQ(0, signals(self->fd));
+	EXPECT_EQ(0, ut_signals(self->fd));
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, KVM_IRQFD_FLAG_DEASSIGN, 0));
-	signal_fd(self->fd);
+	ut_signal(self->fd);
 	ut_sleep_ms(20);
 	EXPECT_TRUE(ut_counted(ut_hits(self->vm, 0, VECTOR), 200));
-	EXPECT_EQ(1, signals(self->fd));
+	EXPECT_EQ(1, ut_signals(self->fd));
 	finish(self->vm, runner);
 }
 
@@ -146,8 +111,8 @@ TEST_F_TIMEOUT(irqfd, signalled_before, UT_IRQ_TIMEOUT)
 {
 	struct ut_runner *runner;
 
-	route_msi(self->vm, 5, VECTOR);
-	signal_fd(self->fd);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
+	ut_signal(self->fd);
 	runner = listener(self->vcpu);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
 	ut_wait(ut_hits(self->vm, 0, VECTOR) >= 1);
@@ -160,12 +125,12 @@ TEST_F_TIMEOUT(irqfd, route_changes, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner;
 	int i;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
 	runner = listener(self->vcpu);
 	for (i = 0; i < 10; i++) {
-		route_msi(self->vm, 5, VECTOR + i);
-		signal_fd(self->fd);
+		ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR + i);
+		ut_signal(self->fd);
 		ut_wait(ut_hits(self->vm, 0, VECTOR + i) >= 1);
 	}
 	finish(self->vm, runner);
@@ -209,7 +174,7 @@ TEST_F(irqfd, closed_first)
 	struct ut_vm *vm;
 	int i, fd;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	for (i = 0; i < 20; i++) {
 		fd = eventfd(0, 0);
 		ASSERT_EQ(0, irqfd(self->vm, fd, 5, 0, 0));
@@ -217,8 +182,8 @@ TEST_F(irqfd, closed_first)
 		vm = ut_irq_vm();
 		ASSERT_EQ(0, irqfd(vm, self->fd, 5, 0, 0));
 		ut_vm_free(vm);
-		signal_fd(self->fd);
-		ASSERT_EQ(1, signals(self->fd));
+		ut_signal(self->fd);
+		ASSERT_EQ(1, ut_signals(self->fd));
 	}
 }
 
@@ -229,17 +194,13 @@ static void guest_level(u64 entry)
 	guest_set_handler(VECTOR, guest_irq_count);
 	guest_ioapic_redir(PIN, entry);
 	guest_sync(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_sync(2);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_sync(3);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 2);
+	GUEST_ASSERT_TAKEN(VECTOR, 2);
 	guest_eoi();
 	guest_done();
 }
@@ -256,20 +217,20 @@ TEST_F_TIMEOUT(irqfd, resample, UT_IRQ_TIMEOUT)
 {
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, self->resample));
 	ut_restart(self->vcpu, guest_level);
-	ut_set_args(self->vcpu, VECTOR | REDIR_LEVEL, 0);
+	ut_set_args(self->vcpu, VECTOR | UT_REDIR_LEVEL, 0);
 	ut_until(self->vcpu, 1);
-	signal_fd(self->fd);
+	ut_signal(self->fd);
 	ut_wait(ioapic_irr(self->vm) & 1u << PIN);
 	ut_until(self->vcpu, 2);
-	EXPECT_EQ(0, signals(self->resample));
+	EXPECT_EQ(0, ut_signals(self->resample));
 	EXPECT_EQ(1u << PIN, ioapic_irr(self->vm));
 	ut_until(self->vcpu, 3);
-	EXPECT_EQ(1, signals(self->resample));
+	EXPECT_EQ(1, ut_signals(self->resample));
 	EXPECT_EQ(0, ioapic_irr(self->vm));
-	signal_fd(self->fd);
+	ut_signal(self->fd);
 	ut_wait(ioapic_irr(self->vm) & 1u << PIN);
 	ut_until(self->vcpu, UT_UNTIL_DONE);
-	EXPECT_EQ(1, signals(self->resample));
+	EXPECT_EQ(1, ut_signals(self->resample));
 }
 
 /* Two devices on one line: EOI tells both, and the line falls with the last. */
@@ -280,23 +241,23 @@ TEST_F_TIMEOUT(irqfd, resample_shared, UT_IRQ_TIMEOUT)
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, self->resample));
 	ASSERT_EQ(0, irqfd(self->vm, fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, resample));
 	ut_restart(self->vcpu, guest_level);
-	ut_set_args(self->vcpu, VECTOR | REDIR_LEVEL, 0);
+	ut_set_args(self->vcpu, VECTOR | UT_REDIR_LEVEL, 0);
 	ut_until(self->vcpu, 1);
-	signal_fd(self->fd);
-	signal_fd(fd);
+	ut_signal(self->fd);
+	ut_signal(fd);
 	ut_wait(ioapic_irr(self->vm) & 1u << PIN);
 	ut_until(self->vcpu, 2);
 	ut_until(self->vcpu, 3);
-	EXPECT_EQ(1, signals(self->resample));
-	EXPECT_EQ(1, signals(resample));
+	EXPECT_EQ(1, ut_signals(self->resample));
+	EXPECT_EQ(1, ut_signals(resample));
 	/* One of them leaves while its signal is held: the line falls. */
-	signal_fd(fd);
+	ut_signal(fd);
 	ut_wait(ioapic_irr(self->vm) & 1u << PIN);
 	ASSERT_EQ(0, irqfd(self->vm, fd, PIN, KVM_IRQFD_FLAG_DEASSIGN, 0));
-	signal_fd(self->fd);
+	ut_signal(self->fd);
 	ut_until(self->vcpu, UT_UNTIL_DONE);
-	EXPECT_EQ(1, signals(self->resample));
-	EXPECT_EQ(0, signals(resample));
+	EXPECT_EQ(1, ut_signals(self->resample));
+	EXPECT_EQ(0, ut_signals(resample));
 	close(fd);
 	close(resample);
 }
@@ -305,7 +266,7 @@ TEST_F_TIMEOUT(irqfd, resample_shared, UT_IRQ_TIMEOUT)
 TEST_F_TIMEOUT(irqfd, resample_beside_a_line, UT_IRQ_TIMEOUT)
 {
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, self->resample));
-	signal_fd(self->fd);
+	ut_signal(self->fd);
 	ut_wait(ioapic_irr(self->vm) & 1u << PIN);
 	ut_line(self->vm, PIN, 1);
 	ut_line(self->vm, PIN, 0);
@@ -336,19 +297,19 @@ TEST_F_TIMEOUT(irqfd, storm, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner;
 	u64 i, seen = 0;
 
-	route_msi(self->vm, 5, VECTOR);
+	ut_route_msi(self->vm, 5, UT_APIC_GPA, VECTOR);
 	ut_set_handler(self->vm, VECTOR, answers);
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, 0, 0));
 	ut_must_ioctl(self->vm->fd, KVM_IOEVENTFD, &answer);
 	runner = listener(self->vcpu);
 	for (i = 1; i <= STORM; i++) {
-		signal_fd(self->fd);
+		ut_signal(self->fd);
 		ASSERT_EQ(1, poll(&poll_fd, 1, UT_HANG_MS));
-		seen += signals(self->resample);
+		seen += ut_signals(self->resample);
 		ASSERT_LE(i, seen);
 	}
 	finish(self->vm, runner);
-	seen += signals(self->resample);
+	seen += ut_signals(self->resample);
 	EXPECT_EQ(seen, ut_hits(self->vm, 0, VECTOR));
 	EXPECT_TRUE(ut_counted(seen, STORM));
 	no_phantoms(self->vm);
@@ -370,7 +331,7 @@ static void *send_many(void *arg)
 
 	for (i = 0; i < MANY; i++) {
 		before = ut_hits(sender->vm, 0, VECTOR + sender->gsi);
-		signal_fd(sender->fd);
+		ut_signal(sender->fd);
 		while (ut_hits(sender->vm, 0, VECTOR + sender->gsi) == before)
 			ut_sleep_ms(0);
 	}
@@ -405,7 +366,7 @@ TEST_F_TIMEOUT(irqfd, storm_of_many, UT_IRQ_TIMEOUT)
 	}
 	for (i = 0; i < MANY / 2; i++) {
 		ASSERT_EQ(0, irqfd(self->vm, self->fd, SENDERS, 0, 0));
-		signal_fd(self->fd);
+		ut_signal(self->fd);
 		ASSERT_EQ(0, irqfd(self->vm, self->fd, SENDERS, KVM_IRQFD_FLAG_DEASSIGN, 0));
 		ut_must_ioctl(self->vm->fd, KVM_SET_GSI_ROUTING, &table);
 	}

@@ -28,12 +28,6 @@ FIXTURE_TEARDOWN(lapic)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_until(vcpu, UT_UNTIL_DONE);
-}
-
 static void guest_reset_values(void)
 {
 	u32 version = guest_apic_read(UT_APIC_VERSION);
@@ -71,7 +65,7 @@ static void guest_reset_values(void)
 
 TEST_F(lapic, reset_values)
 {
-	run(self->vcpu, guest_reset_values);
+	ut_run_through(self->vcpu, guest_reset_values);
 }
 
 static void guest_second_reset(void)
@@ -84,7 +78,7 @@ static void guest_second_reset(void)
 
 TEST_F(lapic, application_processor)
 {
-	run(ut_vcpu_long(self->vm, 5, guest_done), guest_second_reset);
+	ut_run_through(ut_vcpu_long(self->vm, 5, guest_done), guest_second_reset);
 }
 
 /* Reserved bits stay 0, read-only registers stay as they are. */
@@ -122,7 +116,7 @@ static void guest_writable_bits(void)
 
 TEST_F(lapic, writable_bits)
 {
-	run(self->vcpu, guest_writable_bits);
+	ut_run_through(self->vcpu, guest_writable_bits);
 }
 
 /* The class of TPR is CR8 and the other way round. */
@@ -171,24 +165,20 @@ static void guest_life_of_one(void)
 	GUEST_ASSERT(guest_apic_bit(UT_APIC_IRR, 0x61));
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_ISR, 0x61));
 	GUEST_ASSERT_EQ(guest_hits(0x61), 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x61), 1);
+	GUEST_ASSERT_TAKEN(0x61, 1);
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_IRR, 0x61));
 	GUEST_ASSERT(guest_apic_bit(UT_APIC_ISR, 0x61));
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_PPR), 0x60);
 	/* The same once more: pending behind itself, two become one. */
 	guest_apic_icr(0, ICR_SELF(0x61));
 	guest_apic_icr(0, ICR_SELF(0x61));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x61), 1);
+	GUEST_ASSERT_TAKEN(0x61, 1);
 	GUEST_ASSERT(guest_apic_bit(UT_APIC_IRR, 0x61));
 	guest_eoi();
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_ISR, 0x61));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x61), 2);
+	GUEST_ASSERT_TAKEN(0x61, 2);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x61), 2);
+	GUEST_ASSERT_TAKEN(0x61, 2);
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_PPR), 0);
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_TMR, 0x61));
 	/* Nothing in service: it means nothing. */
@@ -198,7 +188,7 @@ static void guest_life_of_one(void)
 
 TEST_F(lapic, pending_in_service_eoi)
 {
-	run(self->vcpu, guest_life_of_one);
+	ut_run_through(self->vcpu, guest_life_of_one);
 }
 
 /* The highest first; a lower class, or the same one, waits for EOI, a higher one nests. */
@@ -209,8 +199,7 @@ static void nest(struct ut_ex_regs *regs)
 		guest_apic_icr(0, ICR_SELF(0x41));
 		guest_apic_icr(0, ICR_SELF(0x5f));
 		guest_apic_icr(0, ICR_SELF(0x71));
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(0x71), 1);
+		GUEST_ASSERT_TAKEN(0x71, 1);
 		GUEST_ASSERT_EQ(guest_hits(0x5f), 0);
 		GUEST_ASSERT_EQ(guest_hits(0x41), 0);
 		GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_PPR), 0x50);
@@ -239,7 +228,7 @@ TEST_F(lapic, priorities)
 	static const u8 order[] = { 0x51, 0x71, 0x5f, 0x41, 0x31, 0x20, 0 };
 	int i;
 
-	run(self->vcpu, guest_priorities);
+	ut_run_through(self->vcpu, guest_priorities);
 	for (i = 0; i < (int)ARRAY_SIZE(order); i++)
 		EXPECT_EQ(order[i], ut_logged(self->vm, 0, i));
 }
@@ -270,7 +259,7 @@ static void guest_eoi_of_highest(void)
 
 TEST_F(lapic, eoi_of_highest)
 {
-	run(self->vcpu, guest_eoi_of_highest);
+	ut_run_through(self->vcpu, guest_eoi_of_highest);
 }
 
 /* What TPR holds back comes when it is lowered, by its register or by CR8. */
@@ -279,11 +268,9 @@ static void guest_held_back(void)
 	guest_apic_on();
 	guest_apic_write(UT_APIC_TPR, 0x60);
 	guest_apic_icr(0, ICR_SELF(0x6f));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x6f), 0);
+	GUEST_ASSERT_TAKEN(0x6f, 0);
 	guest_apic_icr(0, ICR_SELF(0x70));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x70), 1);
+	GUEST_ASSERT_TAKEN(0x70, 1);
 	guest_sti();
 	guest_apic_write(UT_APIC_TPR, 0x5f);
 	asm volatile("nop");
@@ -301,7 +288,7 @@ static void guest_held_back(void)
 
 TEST_F(lapic, held_back_by_tpr)
 {
-	run(self->vcpu, guest_held_back);
+	ut_run_through(self->vcpu, guest_held_back);
 }
 
 /* Every vector that is legal arrives as itself. */
@@ -312,15 +299,14 @@ static void guest_every_vector(void)
 	guest_apic_on();
 	for (v = 32; v < 256; v++) {
 		guest_apic_icr(0, ICR_SELF(v));
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(v), 1);
+		GUEST_ASSERT_TAKEN(v, 1);
 	}
 	guest_done();
 }
 
 TEST_F(lapic, every_vector)
 {
-	run(self->vcpu, guest_every_vector);
+	ut_run_through(self->vcpu, guest_every_vector);
 }
 
 /* Disabled by software: LVT entries are masked, and nothing fixed is accepted. */
@@ -336,21 +322,18 @@ static void guest_software_disable(void)
 	guest_apic_write(UT_APIC_LVT0, 0x46);
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_LVT0), UT_LVT_MASKED | 0x46);
 	guest_apic_icr(0, ICR_SELF(0x47));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x47), 0);
+	GUEST_ASSERT_TAKEN(0x47, 0);
 	guest_apic_on();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x47), 0);
+	GUEST_ASSERT_TAKEN(0x47, 0);
 	GUEST_ASSERT(guest_apic_read(UT_APIC_LVT0) & UT_LVT_MASKED);
 	guest_apic_icr(0, ICR_SELF(0x47));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x47), 1);
+	GUEST_ASSERT_TAKEN(0x47, 1);
 	guest_done();
 }
 
 TEST_F(lapic, software_disable)
 {
-	run(self->vcpu, guest_software_disable);
+	ut_run_through(self->vcpu, guest_software_disable);
 }
 
 TEST_F(lapic, each_lvt_entry_by_itself)
@@ -415,8 +398,7 @@ static void guest_global_disable(u64 hole)
 	GUEST_ASSERT(edx & CPUID_APIC);
 	guest_apic_on();
 	guest_apic_icr(0, ICR_SELF(0x55));
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x55), 1);
+	GUEST_ASSERT_TAKEN(0x55, 1);
 	guest_done();
 }
 
@@ -469,11 +451,9 @@ static void guest_other_half(void)
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_LDR), 0x02000000);
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_LVTERR), UT_LVT_MASKED | 0x31);
 	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_PPR), 0x80);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x51), 0);
+	GUEST_ASSERT_TAKEN(0x51, 0);
 	guest_eoi();
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x51), 1);
+	GUEST_ASSERT_TAKEN(0x51, 1);
 	guest_done();
 }
 
@@ -508,8 +488,7 @@ static void guest_open(void)
 {
 	guest_apic_on();
 	guest_sync(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x99), 1);
+	GUEST_ASSERT_TAKEN(0x99, 1);
 	guest_done();
 }
 

@@ -42,12 +42,6 @@ FIXTURE_TEARDOWN(timer)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_until(vcpu, UT_UNTIL_DONE);
-}
-
 /* Nanoseconds in cycles; one part in 256 less, as clocks of emulated hosts drift a little. */
 static u64 cycles(u64 ns)
 {
@@ -101,7 +95,7 @@ static void guest_one_shot(void)
 
 TEST_F_TIMEOUT(timer, one_shot_by_all_divisors, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_one_shot);
+	ut_run_through(self->vcpu, guest_one_shot);
 }
 
 static void guest_count_down(void)
@@ -132,7 +126,7 @@ static void guest_count_down(void)
 
 TEST_F_TIMEOUT(timer, counts_down, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_count_down);
+	ut_run_through(self->vcpu, guest_count_down);
 }
 
 static void guest_periodic(void)
@@ -155,7 +149,7 @@ static void guest_periodic(void)
 
 TEST_F_TIMEOUT(timer, periodic, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_periodic);
+	ut_run_through(self->vcpu, guest_periodic);
 }
 
 /* Masked it runs all the same, and what it would have said is lost. */
@@ -226,7 +220,7 @@ TEST_F_TIMEOUT(timer, deadline, UT_IRQ_TIMEOUT)
 {
 	ASSERT_EQ(1, ut_cap(self->vm->fd, KVM_CAP_TSC_DEADLINE_TIMER));
 	ut_cpuid_deadline(self->vcpu);
-	run(self->vcpu, guest_deadline);
+	ut_run_through(self->vcpu, guest_deadline);
 }
 
 /* From HLT: the vCPU sleeps in the kernel, no exit in between. */
@@ -252,7 +246,7 @@ static void guest_halted(void)
 
 TEST_F_TIMEOUT(timer, wakes_from_hlt, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_halted);
+	ut_run_through(self->vcpu, guest_halted);
 }
 
 /* Changes on the way: a new count starts anew, a new divisor goes on from what is left. */
@@ -284,7 +278,7 @@ static void guest_changes(void)
 
 TEST_F_TIMEOUT(timer, changes_on_the_way, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_changes);
+	ut_run_through(self->vcpu, guest_changes);
 }
 
 /* The running timer is part of the state: it goes on in the heir, not anew and not early. */

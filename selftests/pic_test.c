@@ -6,8 +6,8 @@
 #include <kselftest_harness.h>
 #include "irq.h"
 
-#define PIC1		0x20
-#define PIC2		0xa0
+#define PIC1		UT_PIC1
+#define PIC2		UT_PIC2
 #define ELCR1		0x4d0
 #define ELCR2		0x4d1
 #define BASE1		0x40
@@ -46,22 +46,10 @@ FIXTURE_TEARDOWN(pic)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_serve_lines(vcpu);
-}
-
 static void set_up(u8 icw4)
 {
-	guest_outb(PIC1, ICW1);
-	guest_outb(PIC1 + 1, BASE1);
-	guest_outb(PIC1 + 1, 4);
-	guest_outb(PIC1 + 1, icw4);
-	guest_outb(PIC2, ICW1);
-	guest_outb(PIC2 + 1, BASE2);
-	guest_outb(PIC2 + 1, 2);
-	guest_outb(PIC2 + 1, icw4);
+	guest_pic_init(PIC1, BASE1, 4, icw4);
+	guest_pic_init(PIC2, BASE2, 2, icw4);
 }
 
 static u8 irr(u16 port)
@@ -96,8 +84,7 @@ static void guest_all_lines(void)
 		if (i == 2)
 			continue;
 		guest_line(i, 1);
-		guest_take_all();
-		GUEST_ASSERT_EQ(hits(i), 1);
+		GUEST_ASSERT_TAKEN(BASE1 + i, 1);
 		GUEST_ASSERT_EQ(isr(i < 8 ? PIC1 : PIC2), 1u << (i & 7));
 		GUEST_ASSERT_EQ(isr(PIC1), i < 8 ? 1u << i : 4);
 		if (i >= 8)
@@ -106,8 +93,7 @@ static void guest_all_lines(void)
 		GUEST_ASSERT_EQ(isr(PIC1), 0);
 		GUEST_ASSERT_EQ(isr(PIC2), 0);
 		/* High still, but an edge counts once. */
-		guest_take_all();
-		GUEST_ASSERT_EQ(hits(i), 1);
+		GUEST_ASSERT_TAKEN(BASE1 + i, 1);
 		guest_line(i, 0);
 	}
 	guest_done();
@@ -115,7 +101,7 @@ static void guest_all_lines(void)
 
 TEST_F(pic, each_line)
 {
-	run(self->vcpu, guest_all_lines);
+	ut_run_with_lines(self->vcpu, guest_all_lines);
 }
 
 static void guest_masks(void)
@@ -128,8 +114,7 @@ static void guest_masks(void)
 	guest_line(4, 1);
 	guest_line(3, 1);
 	guest_line(9, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(3), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 3, 1);
 	GUEST_ASSERT_EQ(hits(4), 0);
 	GUEST_ASSERT_EQ(hits(9), 0);
 	guest_outb(PIC1, OCW2_EOI);
@@ -137,12 +122,10 @@ static void guest_masks(void)
 	GUEST_ASSERT_EQ(irr(PIC2), 2);
 	/* Behind the mask it has waited. */
 	guest_outb(PIC1 + 1, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 1);
 	guest_outb(PIC1, OCW2_EOI);
 	guest_outb(PIC2 + 1, 0);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(9), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 9, 1);
 	guest_outb(PIC2, OCW2_EOI);
 	guest_outb(PIC1, OCW2_EOI);
 	/* ICW1 unmasks and forgets. */
@@ -154,7 +137,7 @@ static void guest_masks(void)
 
 TEST_F(pic, masks)
 {
-	run(self->vcpu, guest_masks);
+	ut_run_with_lines(self->vcpu, guest_masks);
 }
 
 /* The lower number first; one in service keeps back what is below, not what is above. */
@@ -163,28 +146,24 @@ static void guest_priorities(void)
 	set_up(ICW4);
 	guest_line(5, 1);
 	guest_line(3, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(3), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 3, 1);
 	GUEST_ASSERT_EQ(hits(5), 0);
 	guest_line(1, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(1), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 1, 1);
 	GUEST_ASSERT_EQ(isr(PIC1), 0x0a);
 	/* EOI without a number is for the highest. */
 	guest_outb(PIC1, OCW2_EOI);
 	GUEST_ASSERT_EQ(isr(PIC1), 0x08);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(5), 0);
+	GUEST_ASSERT_TAKEN(BASE1 + 5, 0);
 	guest_outb(PIC1, OCW2_EOI);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(5), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 5, 1);
 	guest_outb(PIC1, OCW2_EOI);
 	guest_done();
 }
 
 TEST_F(pic, priorities)
 {
-	run(self->vcpu, guest_priorities);
+	ut_run_with_lines(self->vcpu, guest_priorities);
 }
 
 static void guest_specific(void)
@@ -204,7 +183,7 @@ static void guest_specific(void)
 
 TEST_F(pic, specific_eoi)
 {
-	run(self->vcpu, guest_specific);
+	ut_run_with_lines(self->vcpu, guest_specific);
 }
 
 /* Who has been served goes to the end of the queue. */
@@ -218,12 +197,10 @@ static void guest_rotation(void)
 	/* Now 4 is the highest and 3 the lowest. */
 	guest_line(3, 1);
 	guest_line(4, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 1);
 	GUEST_ASSERT_EQ(hits(3), 1);
 	guest_outb(PIC1, OCW2_EOI);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(3), 2);
+	GUEST_ASSERT_TAKEN(BASE1 + 3, 2);
 	guest_outb(PIC1, OCW2_ROTATE_SPECIFIC | 3);
 	GUEST_ASSERT_EQ(isr(PIC1), 0);
 	guest_line(3, 0);
@@ -232,15 +209,14 @@ static void guest_rotation(void)
 	guest_outb(PIC1, OCW2_PRIORITY | 7);
 	guest_line(3, 1);
 	guest_line(4, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(3), 3);
+	GUEST_ASSERT_TAKEN(BASE1 + 3, 3);
 	GUEST_ASSERT_EQ(hits(4), 1);
 	guest_done();
 }
 
 TEST_F(pic, rotation)
 {
-	run(self->vcpu, guest_rotation);
+	ut_run_with_lines(self->vcpu, guest_rotation);
 }
 
 static void guest_auto_eoi(void)
@@ -265,7 +241,7 @@ static void guest_auto_eoi(void)
 
 TEST_F(pic, auto_eoi)
 {
-	run(self->vcpu, guest_auto_eoi);
+	ut_run_with_lines(self->vcpu, guest_auto_eoi);
 }
 
 /* ELCR makes lines levels: they come again after EOI, and are forgotten when they fall. */
@@ -282,8 +258,7 @@ static void guest_levels(void)
 	guest_line(5, 1);
 	for (i = 1; i <= 4; i++) {
 		guest_take_all();
-		guest_take_all();
-		GUEST_ASSERT_EQ(hits(5), i);
+		GUEST_ASSERT_TAKEN(BASE1 + 5, i);
 		guest_outb(PIC1, OCW2_EOI);
 	}
 	guest_line(5, 0);
@@ -297,14 +272,13 @@ static void guest_levels(void)
 	guest_line(10, 0);
 	guest_outb(PIC2, OCW2_EOI);
 	guest_outb(PIC1, OCW2_EOI);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(10), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 10, 1);
 	guest_done();
 }
 
 TEST_F(pic, levels)
 {
-	run(self->vcpu, guest_levels);
+	ut_run_with_lines(self->vcpu, guest_levels);
 }
 
 /* Without interrupts: the processor asks. */
@@ -341,15 +315,12 @@ static void guest_cascade(void)
 {
 	set_up(ICW4);
 	guest_line(12, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(12), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 12, 1);
 	guest_line(8, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(8), 0);
+	GUEST_ASSERT_TAKEN(BASE1 + 8, 0);
 	guest_outb(PIC2, OCW2_EOI);
 	guest_outb(PIC1, OCW2_EOI);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(8), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 8, 1);
 	guest_outb(PIC2, OCW2_EOI);
 	guest_outb(PIC1, OCW2_EOI);
 	guest_line(12, 0);
@@ -359,8 +330,7 @@ static void guest_cascade(void)
 	guest_line(12, 1);
 	guest_take_all();
 	guest_line(8, 1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(12), 2);
+	GUEST_ASSERT_TAKEN(BASE1 + 12, 2);
 	GUEST_ASSERT_EQ(hits(8), 2);
 	GUEST_ASSERT_EQ(isr(PIC2), 0x11);
 	guest_done();
@@ -368,7 +338,7 @@ static void guest_cascade(void)
 
 TEST_F(pic, cascade)
 {
-	run(self->vcpu, guest_cascade);
+	ut_run_with_lines(self->vcpu, guest_cascade);
 }
 
 /* LINT0 is the door. */
@@ -377,36 +347,31 @@ static void guest_lint0(void)
 	set_up(ICW4 | ICW4_AUTO_EOI);
 	guest_apic_on();
 	pulse(4);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 1);
 	/* Not the local APIC's business what vector it was. */
 	GUEST_ASSERT(!guest_apic_bit(UT_APIC_ISR, BASE1 + 4));
 	guest_apic_write(UT_APIC_LVT0, UT_DM_EXTINT | UT_LVT_MASKED);
 	pulse(4);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 1);
 	guest_apic_write(UT_APIC_LVT0, UT_DM_EXTINT);
 	/* KVM looks at the chip when something else gives it a reason. */
 	guest_apic_icr(0, UT_ICR_SELF | UT_ICR_ASSERT | 0x90);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x90), 1);
+	GUEST_ASSERT_TAKEN(0x90, 1);
 	GUEST_ASSERT_EQ(hits(4), 2);
 	/* TPR does not hold it back. */
 	guest_apic_write(UT_APIC_TPR, 0xf0);
 	pulse(4);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 3);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 3);
 	/* No local APIC: the wire goes straight to the processor. */
 	guest_wrmsr(UT_MSR_APICBASE, UT_APIC_GPA | UT_APICBASE_BSP);
 	pulse(4);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(4), 4);
+	GUEST_ASSERT_TAKEN(BASE1 + 4, 4);
 	guest_done();
 }
 
 TEST_F(pic, through_lint0)
 {
-	run(self->vcpu, guest_lint0);
+	ut_run_with_lines(self->vcpu, guest_lint0);
 }
 
 /* Only the way of the initialization words decides what the second port means. */
@@ -426,23 +391,18 @@ static void guest_init_words(void)
 	GUEST_ASSERT_EQ(guest_inb(PIC1 + 1), 0xaa);
 	guest_outb(PIC1 + 1, 0);
 	pulse(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(1), 1);
+	GUEST_ASSERT_TAKEN(BASE1 + 1, 1);
 	guest_outb(PIC1, OCW2_EOI);
 	/* Only the upper five bits of the base count. */
-	guest_outb(PIC1, ICW1);
-	guest_outb(PIC1 + 1, BASE1 | 7);
-	guest_outb(PIC1 + 1, 4);
-	guest_outb(PIC1 + 1, ICW4 | ICW4_AUTO_EOI);
+	guest_pic_init(PIC1, BASE1 | 7, 4, ICW4 | ICW4_AUTO_EOI);
 	pulse(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(hits(1), 2);
+	GUEST_ASSERT_TAKEN(BASE1 + 1, 2);
 	guest_done();
 }
 
 TEST_F(pic, initialization_words)
 {
-	run(self->vcpu, guest_init_words);
+	ut_run_with_lines(self->vcpu, guest_init_words);
 }
 
 static void guest_half_way(void)
@@ -479,7 +439,7 @@ TEST_F(pic, state_moves_to_another)
 	struct ut_vm *vm;
 	int i;
 
-	run(self->vcpu, guest_half_way);
+	ut_run_with_lines(self->vcpu, guest_half_way);
 	ut_get_chip(self->vm, KVM_IRQCHIP_PIC_MASTER, &first);
 	ut_get_chip(self->vm, KVM_IRQCHIP_PIC_SLAVE, &second);
 	EXPECT_EQ(BASE1, first.chip.pic.irq_base);

@@ -54,12 +54,6 @@ FIXTURE_TEARDOWN(pit)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_until(vcpu, UT_UNTIL_DONE);
-}
-
 /* Ticks of the PIT in cycles; one part in 256 less, as clocks of emulated hosts drift. */
 static u64 cycles(u64 ticks)
 {
@@ -125,7 +119,7 @@ static void guest_latch(void)
 
 TEST_F(pit, latch)
 {
-	run(self->vcpu, guest_latch);
+	ut_run_through(self->vcpu, guest_latch);
 }
 
 /* The rate of the counter against the processor's clock: not faster. */
@@ -152,7 +146,7 @@ static void guest_rate(void)
 
 TEST_F(pit, rate)
 {
-	run(self->vcpu, guest_rate);
+	ut_run_through(self->vcpu, guest_rate);
 }
 
 /* One byte only, either of them; and both halves in turn. */
@@ -179,7 +173,7 @@ static void guest_bytes(void)
 
 TEST_F(pit, bytes)
 {
-	run(self->vcpu, guest_bytes);
+	ut_run_through(self->vcpu, guest_bytes);
 }
 
 static void guest_read_back(void)
@@ -207,7 +201,7 @@ static void guest_read_back(void)
 
 TEST_F(pit, read_back)
 {
-	run(self->vcpu, guest_read_back);
+	ut_run_through(self->vcpu, guest_read_back);
 }
 
 /* Mode 0: low until the count is through, high from then on. Channel 2 shows it. */
@@ -231,7 +225,7 @@ static void guest_mode_0(void)
 
 TEST_F_TIMEOUT(pit, mode_0, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_mode_0);
+	ut_run_through(self->vcpu, guest_mode_0);
 }
 
 /* Mode 3: a square wave, whose halves have the same length. */
@@ -260,7 +254,7 @@ static void guest_mode_3(void)
 
 TEST_F_TIMEOUT(pit, mode_3, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_mode_3);
+	ut_run_through(self->vcpu, guest_mode_3);
 }
 
 /* Bit 4 of port 0x61 toggles with the refresh of old. */
@@ -275,16 +269,13 @@ static void guest_refresh(void)
 
 TEST_F_TIMEOUT(pit, refresh_bit, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_refresh);
+	ut_run_through(self->vcpu, guest_refresh);
 }
 
 static void open_irq0(void)
 {
-	guest_outb(0x20, 0x11);
-	guest_outb(0x21, VECTOR);
-	guest_outb(0x21, 4);
-	guest_outb(0x21, 3);
-	guest_outb(0x21, 0xfe);
+	guest_pic_init(UT_PIC1, VECTOR, 4, 3);
+	guest_outb(UT_PIC1 + 1, 0xfe);
 }
 
 /* Interrupts: never more of them than time has passed for. */
@@ -341,7 +332,7 @@ static void guest_asleep(void)
 
 TEST_F_TIMEOUT(pit, wakes_from_hlt, UT_IRQ_TIMEOUT)
 {
-	run(self->vcpu, guest_asleep);
+	ut_run_through(self->vcpu, guest_asleep);
 }
 
 /* ---- user space ---- */
@@ -365,7 +356,7 @@ TEST_F(pit, state)
 	struct ut_vm *vm;
 	int i;
 
-	run(self->vcpu, guest_programs);
+	ut_run_through(self->vcpu, guest_programs);
 	ASSERT_EQ(0, ut_ioctl(self->vm->fd, KVM_GET_PIT2, &state));
 	EXPECT_EQ(0x4321, state.channels[0].count);
 	EXPECT_EQ(2, state.channels[0].mode);

@@ -121,33 +121,14 @@ TEST_F(chips, calls_with_half_of_them)
 	EXPECT_EQ(-EEXIST, interrupt(vcpu, 0x41));
 }
 
-static void route(struct ut_vm *vm, u32 gsi, u32 data)
-{
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} table = {
-		.head.nr = 1,
-		.entry = {
-			.gsi = gsi,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi = { .address_lo = UT_APIC_GPA, .data = data },
-		},
-	};
-
-	ut_must_ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table);
-}
-
 /* The I/O APIC is user space's: it hears of EOIs of levels that it has routed. */
 static void guest_split(void)
 {
 	guest_apic_on();
 	guest_sync(1);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR), 1);
+	GUEST_ASSERT_TAKEN(VECTOR, 1);
 	guest_sync(2);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(VECTOR + 1), 1);
+	GUEST_ASSERT_TAKEN(VECTOR + 1, 1);
 	guest_done();
 }
 
@@ -160,14 +141,14 @@ TEST_F(chips, eoi_for_user_space)
 	vcpu = ut_vcpu_long(self->vm, 0, guest_split);
 	run = vcpu->run;
 	ut_until(vcpu, 1);
-	route(self->vm, 9, VECTOR | MSI_LEVEL | UT_ICR_ASSERT);
+	ut_route_msi(self->vm, 9, UT_APIC_GPA, VECTOR | MSI_LEVEL | UT_ICR_ASSERT);
 	ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA, VECTOR | MSI_LEVEL | UT_ICR_ASSERT));
 	ASSERT_EQ(UT_EXIT, ut_next(vcpu, NULL));
 	ASSERT_EQ(KVM_EXIT_IOAPIC_EOI, run->exit_reason);
 	ASSERT_EQ(VECTOR, run->eoi.vector);
 	ut_until(vcpu, 2);
 	/* An edge needs none. */
-	route(self->vm, 9, VECTOR + 1);
+	ut_route_msi(self->vm, 9, UT_APIC_GPA, VECTOR + 1);
 	ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA, VECTOR + 1));
 	ut_until(vcpu, UT_UNTIL_DONE);
 }

@@ -29,12 +29,6 @@ FIXTURE_TEARDOWN(x2apic)
 	ut_vm_free(self->vm);
 }
 
-static void run(struct ut_vcpu *vcpu, void *fn)
-{
-	ut_restart(vcpu, fn);
-	ut_until(vcpu, UT_UNTIL_DONE);
-}
-
 /* RDMSR and WRMSR that may fault: the vector, or 0. */
 static u64 try_write(u32 msr, u64 value)
 {
@@ -103,7 +97,7 @@ static void guest_one_or_the_other(void)
 
 TEST_F(x2apic, one_or_the_other)
 {
-	run(self->vcpu, guest_one_or_the_other);
+	ut_run_through(self->vcpu, guest_one_or_the_other);
 }
 
 static void guest_refused(void)
@@ -142,7 +136,7 @@ static void guest_refused(void)
 
 TEST_F(x2apic, refused)
 {
-	run(self->vcpu, guest_refused);
+	ut_run_through(self->vcpu, guest_refused);
 }
 
 static void guest_self_ipi(void)
@@ -154,8 +148,7 @@ static void guest_self_ipi(void)
 	for (v = 32; v < 256; v += 7) {
 		guest_wrmsr(MSR(UT_APIC_SELF_IPI), v);
 		GUEST_ASSERT(guest_apic_bit(UT_APIC_IRR, v));
-		guest_take_all();
-		GUEST_ASSERT_EQ(guest_hits(v), 1);
+		GUEST_ASSERT_TAKEN(v, 1);
 		GUEST_ASSERT(!guest_apic_bit(UT_APIC_ISR, v));
 	}
 	/* By its number, and by the shorthand. */
@@ -165,8 +158,7 @@ static void guest_self_ipi(void)
 	guest_apic_icr(1, UT_DEST_LOGICAL | UT_ICR_ASSERT | 0x92);
 	guest_apic_icr(2, UT_DEST_LOGICAL | UT_ICR_ASSERT | 0x93);
 	guest_apic_icr(0x10001, UT_DEST_LOGICAL | UT_ICR_ASSERT | 0x94);
-	guest_take_all();
-	GUEST_ASSERT_EQ(guest_hits(0x8f), 1);
+	GUEST_ASSERT_TAKEN(0x8f, 1);
 	GUEST_ASSERT_EQ(guest_hits(0x91), 1);
 	GUEST_ASSERT_EQ(guest_hits(0x92), 1);
 	GUEST_ASSERT_EQ(guest_hits(0x93), 0);
@@ -176,7 +168,7 @@ static void guest_self_ipi(void)
 
 TEST_F(x2apic, to_itself)
 {
-	run(self->vcpu, guest_self_ipi);
+	ut_run_through(self->vcpu, guest_self_ipi);
 }
 
 static void guest_ways(void)
@@ -204,7 +196,7 @@ static void guest_ways(void)
 
 TEST_F(x2apic, ways_between_modes)
 {
-	run(self->vcpu, guest_ways);
+	ut_run_through(self->vcpu, guest_ways);
 }
 
 /* Without the CPUID bit there is no such mode. */

@@ -196,23 +196,12 @@ static const struct bench_case cases[] = {
 /* GSI IRQFD_GSI is an MSI with VECTOR to vCPU 0. */
 static int irqfd_setup(struct ut_vm *vm)
 {
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} routing = {
-		.head.nr = 1,
-		.entry = {
-			.gsi = IRQFD_GSI,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi = { .address_lo = UT_APIC_GPA, .data = VECTOR },
-		},
-	};
 	struct kvm_irqfd irqfd = { .fd = eventfd(0, EFD_CLOEXEC), .gsi = IRQFD_GSI };
 	struct kvm_ioeventfd port = {
 		.addr = IRQFD_PORT, .len = 1, .fd = irqfd.fd, .flags = KVM_IOEVENTFD_FLAG_PIO,
 	};
 
-	ut_must_ioctl(vm->fd, KVM_SET_GSI_ROUTING, &routing);
+	ut_route_msi(vm, IRQFD_GSI, UT_APIC_GPA, VECTOR);
 	ut_must_ioctl(vm->fd, KVM_IRQFD, &irqfd);
 	ut_must_ioctl(vm->fd, KVM_IOEVENTFD, &port);
 	return irqfd.fd;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device under test, ioctl wrappers and the library's way to give up.
+ * The device under test, wrappers of ioctls and eventfds, the library's way to give up.
  * Knows nothing of VMs. Must not include the harness.
  */
 #include <cpuid.h>
@@ -122,4 +122,19 @@ int ut_do_must_ioctl(int fd, unsigned long cmd, unsigned long arg, const char *n
 int ut_cap(int fd, long cap)
 {
 	return ut_must_ioctl(fd, KVM_CHECK_EXTENSION, cap);
+}
+
+void ut_signal(int fd)
+{
+	u64 one = 1;
+
+	if (write(fd, &one, sizeof(one)) != sizeof(one))
+		ut_die("write to an eventfd: %s", strerror(errno));
+}
+
+u64 ut_signals(int fd)
+{
+	u64 n;
+
+	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
 }

@@ -14,6 +14,12 @@
 #define UT_APIC_GPA		0xfee00000ull
 #define UT_IOAPIC_GPA		0xfec00000ull
 #define UT_IOAPIC_PINS		24
+/* In a redirection entry, beside the delivery mode and UT_DEST_LOGICAL. */
+#define UT_REDIR_PENDING	BIT_ULL(12)
+#define UT_REDIR_LOW		BIT_ULL(13)
+#define UT_REDIR_REMOTE		BIT_ULL(14)
+#define UT_REDIR_LEVEL		BIT_ULL(15)
+#define UT_REDIR_MASKED		BIT_ULL(16)
 
 /* Registers of the local APIC: offsets in its page. */
 #define UT_APIC_ID		0x20
@@ -123,6 +129,11 @@ void guest_ioapic_write(u32 reg, u32 value);
 /* Both halves of a redirection entry, the one with the mask bit last. */
 void guest_ioapic_redir(int pin, u64 entry);
 
+/* All four initialization words of the 8259A at @port, for edges; they unmask its lines. */
+#define UT_PIC1			0x20
+#define UT_PIC2			0xa0
+void guest_pic_init(u16 port, u8 base, u8 icw3, u8 icw4);
+
 /* Have the test set an input, see ut_serve_lines(). */
 void guest_line(u64 gsi, u64 level);
 
@@ -136,6 +147,11 @@ void guest_irq_eoi(struct ut_ex_regs *regs);
 /* Interrupts of this vector that this vCPU, or another one, has counted. */
 u64 guest_hits(int vector);
 u64 guest_hits_of(int cpu, int vector);
+/* Take all that can be taken: that makes @n of @vector. */
+#define GUEST_ASSERT_TAKEN(vector, n) do {				\
+	guest_take_all();						\
+	GUEST_ASSERT_EQ(guest_hits(vector), n);				\
+} while (0)
 /* Spin with interrupts on until there are @n of them. */
 void guest_wait_hits(int vector, u64 n);
 
@@ -165,17 +181,25 @@ void ut_set_mp(struct ut_vcpu *vcpu, u32 state);
 void ut_line(struct ut_vm *vm, u32 gsi, int level);
 /* KVM_SIGNAL_MSI: its result. */
 int ut_msi(struct ut_vm *vm, u32 addr, u32 data);
+/* KVM_SET_GSI_ROUTING: @gsi is this message, all others are nothing. */
+void ut_route_msi(struct ut_vm *vm, u32 gsi, u32 addr, u32 data);
 
 /* Run one vCPU up to the expected UT_SYNC or UT_DONE; anything else ends the test. */
 void ut_until(struct ut_vcpu *vcpu, u64 stage);
 #define UT_UNTIL_DONE		(~0ull)
+/* ut_restart() in @fn, and up to UT_DONE. */
+void ut_run_through(struct ut_vcpu *vcpu, void *fn);
 /* Up to UT_DONE, setting lines as guest_line() asks. */
 void ut_serve_lines(struct ut_vcpu *vcpu);
+/* ut_restart() in @fn, and that. */
+void ut_run_with_lines(struct ut_vcpu *vcpu, void *fn);
 /* KVM_IRQ_LINE_STATUS: what became of it. */
 int ut_line_status(struct ut_vm *vm, u32 gsi, int level);
 /* KVM_GET_IRQCHIP and KVM_SET_IRQCHIP. */
 void ut_get_chip(struct ut_vm *vm, u32 id, struct kvm_irqchip *chip);
 void ut_set_chip(struct ut_vm *vm, const struct kvm_irqchip *chip);
+/* An entry of the I/O APIC's table, written by user space. */
+void ut_set_redir(struct ut_vm *vm, int pin, u64 entry);
 
 /**
  * struct ut_runner - a thread that runs a vCPU

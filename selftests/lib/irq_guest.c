@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The guest's side of the interrupt controllers: local APIC in both forms, I/O APIC, and
- * handlers that count by vCPU and vector.
+ * The guest's side of the interrupt controllers: local APIC in both forms, I/O APIC, 8259A,
+ * and handlers that count by vCPU and vector.
  */
 #include "irq_internal.h"
 
 #define IOAPIC_SELECT	UT_IOAPIC_GPA
 #define IOAPIC_WINDOW	(UT_IOAPIC_GPA + 0x10)
 #define IOAPIC_REDIR	0x10
+#define PIC_ICW1	0x11	/* ICW4 follows, cascade, edges */
 
 struct ut_irq_cpu ut_irq_cpus[UT_MAX_VCPUS];
 
@@ -80,6 +81,14 @@ void guest_ioapic_redir(int pin, u64 entry)
 {
 	guest_ioapic_write(IOAPIC_REDIR + 2 * pin + 1, entry >> 32);
 	guest_ioapic_write(IOAPIC_REDIR + 2 * pin, entry);
+}
+
+void guest_pic_init(u16 port, u8 base, u8 icw3, u8 icw4)
+{
+	guest_outb(port, PIC_ICW1);
+	guest_outb(port + 1, base);
+	guest_outb(port + 1, icw3);
+	guest_outb(port + 1, icw4);
 }
 
 void guest_line(u64 gsi, u64 level)

@@ -131,6 +131,23 @@ int ut_msi(struct ut_vm *vm, u32 addr, u32 data)
 	return ut_ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
 }
 
+void ut_route_msi(struct ut_vm *vm, u32 gsi, u32 addr, u32 data)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry;
+	} table = {
+		.head.nr = 1,
+		.entry = {
+			.gsi = gsi,
+			.type = KVM_IRQ_ROUTING_MSI,
+			.u.msi = { .address_lo = addr, .data = data },
+		},
+	};
+
+	ut_must_ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table);
+}
+
 void ut_until(struct ut_vcpu *vcpu, u64 stage)
 {
 	struct ut_ucall uc;
@@ -144,6 +161,12 @@ void ut_until(struct ut_vcpu *vcpu, u64 stage)
 		       stage);
 }
 
+void ut_run_through(struct ut_vcpu *vcpu, void *fn)
+{
+	ut_restart(vcpu, fn);
+	ut_until(vcpu, UT_UNTIL_DONE);
+}
+
 void ut_serve_lines(struct ut_vcpu *vcpu)
 {
 	struct ut_ucall uc;
@@ -154,6 +177,12 @@ void ut_serve_lines(struct ut_vcpu *vcpu)
 	if (cmd != UT_DONE)
 		ut_die("vCPU %d: command %d, exit %s", vcpu->id, cmd,
 		       ut_exit_name(vcpu->run->exit_reason));
+}
+
+void ut_run_with_lines(struct ut_vcpu *vcpu, void *fn)
+{
+	ut_restart(vcpu, fn);
+	ut_serve_lines(vcpu);
 }
 
 int ut_line_status(struct ut_vm *vm, u32 gsi, int level)
@@ -174,6 +203,15 @@ void ut_get_chip(struct ut_vm *vm, u32 id, struct kvm_irqchip *chip)
 void ut_set_chip(struct ut_vm *vm, const struct kvm_irqchip *chip)
 {
 	ut_must_ioctl(vm->fd, KVM_SET_IRQCHIP, chip);
+}
+
+void ut_set_redir(struct ut_vm *vm, int pin, u64 entry)
+{
+	struct kvm_irqchip chip;
+
+	ut_get_chip(vm, KVM_IRQCHIP_IOAPIC, &chip);
+	chip.chip.ioapic.redirtbl[pin].bits = entry;
+	ut_set_chip(vm, &chip);
 }
 
 static void do_nothing(int sig)

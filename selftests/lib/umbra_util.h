@@ -133,6 +133,11 @@ int ut_do_ioctl(int fd, unsigned long cmd, unsigned long arg);
 int ut_do_must_ioctl(int fd, unsigned long cmd, unsigned long arg, const char *name,
 		     const char *file, int line);
 
+/* Signal an eventfd. */
+void ut_signal(int fd);
+/* Signals since the last call, of one with EFD_NONBLOCK. */
+u64 ut_signals(int fd);
+
 /* ---- VM and memory ---- */
 
 /* UMBRA_MMU_MODE_* that new VMs are to have; 0: whatever KVM_CREATE_VM gives them. */

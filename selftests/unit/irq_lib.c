@@ -327,6 +327,19 @@ int unit_teardown(void **state)
 	return unit.objects || timers || unit.vm.srcu.readers ? -1 : 0;
 }
 
+void unit_out(u16 port, u8 value)
+{
+	assert_int_equal(umbra_irq_io_write(&unit.vcpu[0], UMBRA_BUS_PIO, port, 1, &value), 0);
+}
+
+u8 unit_in(u16 port)
+{
+	u8 value = 0;
+
+	assert_int_equal(umbra_irq_io_read(&unit.vcpu[0], UMBRA_BUS_PIO, port, 1, &value), 0);
+	return value;
+}
+
 u32 unit_reg(int i, u32 offset)
 {
 	u32 value = 0xdeadbeef;

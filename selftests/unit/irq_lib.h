@@ -76,6 +76,9 @@ int unit_timers(void);		/* that are queued */
 /* Run the delayed work; false: none waits. */
 bool unit_work(void);
 
+/* A byte of a port that irq/ must know. */
+void unit_out(u16 port, u8 value);
+u8 unit_in(u16 port);
 /* Registers of vCPU @i's xAPIC by its MMIO page. */
 u32 unit_reg(int i, u32 offset);
 void unit_set_reg(int i, u32 offset, u32 value);

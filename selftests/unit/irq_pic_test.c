@@ -21,19 +21,6 @@
 #define SPECIAL_ON	0x68
 #define SPECIAL_OFF	0x48
 
-static void out(u16 port, u8 value)
-{
-	assert_int_equal(umbra_irq_io_write(&unit.vcpu[0], UMBRA_BUS_PIO, port, 1, &value), 0);
-}
-
-static u8 in(u16 port)
-{
-	u8 value = 0;
-
-	assert_int_equal(umbra_irq_io_read(&unit.vcpu[0], UMBRA_BUS_PIO, port, 1, &value), 0);
-	return value;
-}
-
 static int line(u32 pin, bool level)
 {
 	return umbra_pic_set_irq(&unit.vm, pin, UMBRA_IRQ_SOURCE_USER, level);
@@ -50,16 +37,16 @@ static int pulse(u32 pin)
 /* As a PC's firmware does it; @icw4: of the first chip. */
 static void init(u8 icw4)
 {
-	out(MASTER, 0x11);
-	out(MASTER + 1, BASE);
-	out(MASTER + 1, 1 << 2);
-	out(MASTER + 1, icw4);
-	out(SLAVE, 0x11);
-	out(SLAVE + 1, BASE + 8);
-	out(SLAVE + 1, 2);
-	out(SLAVE + 1, icw4 & ~0x10);
-	out(MASTER + 1, 0);
-	out(SLAVE + 1, 0);
+	unit_out(MASTER, 0x11);
+	unit_out(MASTER + 1, BASE);
+	unit_out(MASTER + 1, 1 << 2);
+	unit_out(MASTER + 1, icw4);
+	unit_out(SLAVE, 0x11);
+	unit_out(SLAVE + 1, BASE + 8);
+	unit_out(SLAVE + 1, 2);
+	unit_out(SLAVE + 1, icw4 & ~0x10);
+	unit_out(MASTER + 1, 0);
+	unit_out(SLAVE + 1, 0);
 }
 
 static int setup(void **state)
@@ -81,8 +68,8 @@ static int take(void)
 static void eoi(u32 pin)
 {
 	if (pin >= 8)
-		out(SLAVE, EOI);
-	out(MASTER, EOI);
+		unit_out(SLAVE, EOI);
+	unit_out(MASTER, EOI);
 }
 
 static void fixed_priorities(void **state)
@@ -125,20 +112,20 @@ static void nesting(void **state)
 	assert_int_equal(take(), 8);
 	pulse(10);
 	assert_int_equal(take(), -1);
-	out(SLAVE, EOI);
+	unit_out(SLAVE, EOI);
 	assert_int_equal(take(), -1);
-	out(SLAVE, EOI);
+	unit_out(SLAVE, EOI);
 	assert_int_equal(take(), 10);
 }
 
 static void masked(void **state)
 {
-	out(MASTER + 1, 0x08);
-	assert_int_equal(in(MASTER + 1), 0x08);
+	unit_out(MASTER + 1, 0x08);
+	assert_int_equal(unit_in(MASTER + 1), 0x08);
 	assert_int_equal(pulse(3), -1);
 	assert_int_equal(take(), -1);
 	/* The edge is kept. */
-	out(MASTER + 1, 0);
+	unit_out(MASTER + 1, 0);
 	assert_int_equal(take(), 3);
 	assert_int_equal(pulse(3), 1);
 	assert_int_equal(pulse(3), 0);
@@ -150,23 +137,23 @@ static void masked(void **state)
 static void spurious(void **state)
 {
 	pulse(3);
-	out(MASTER + 1, 0xff);
+	unit_out(MASTER + 1, 0xff);
 	assert_false(umbra_pic_output(&unit.vm));
 	assert_int_equal(umbra_pic_intack(&unit.vm), BASE + 7);
-	out(MASTER, READ_ISR);
-	assert_int_equal(in(MASTER), 0);
+	unit_out(MASTER, READ_ISR);
+	assert_int_equal(unit_in(MASTER), 0);
 	init(1);
 	pulse(11);
-	out(SLAVE + 1, 0xff);
+	unit_out(SLAVE + 1, 0xff);
 	/* The first chip knows of no change, and has one in service then. */
 	assert_int_equal(take(), 15);
-	out(MASTER, READ_ISR);
-	out(SLAVE, READ_ISR);
-	assert_int_equal(in(MASTER), 1 << 2);
-	assert_int_equal(in(SLAVE), 0);
-	out(MASTER, EOI);
+	unit_out(MASTER, READ_ISR);
+	unit_out(SLAVE, READ_ISR);
+	assert_int_equal(unit_in(MASTER), 1 << 2);
+	assert_int_equal(unit_in(SLAVE), 0);
+	unit_out(MASTER, EOI);
 	assert_int_equal(take(), -1);
-	out(SLAVE + 1, 0);
+	unit_out(SLAVE + 1, 0);
 	assert_int_equal(take(), 11);
 }
 
@@ -177,10 +164,10 @@ static void automatic_eoi(void **state)
 	assert_int_equal(take(), 4);
 	pulse(5);
 	assert_int_equal(take(), 5);
-	out(MASTER, READ_ISR);
-	assert_int_equal(in(MASTER), 0);
+	unit_out(MASTER, READ_ISR);
+	assert_int_equal(unit_in(MASTER), 0);
 	/* Rotating: the one served is the lowest then. */
-	out(MASTER, 0x80);
+	unit_out(MASTER, 0x80);
 	pulse(4);
 	assert_int_equal(take(), 4);
 	pulse(4);
@@ -189,7 +176,7 @@ static void automatic_eoi(void **state)
 	assert_int_equal(take(), 5);
 	assert_int_equal(take(), 3);
 	assert_int_equal(take(), 4);
-	out(MASTER, 0x00);
+	unit_out(MASTER, 0x00);
 	pulse(7);
 	pulse(6);
 	assert_int_equal(take(), 6);
@@ -201,23 +188,23 @@ static void rotation(void **state)
 	pulse(1);
 	pulse(4);
 	assert_int_equal(take(), 1);
-	out(MASTER, EOI_ROTATE);
+	unit_out(MASTER, EOI_ROTATE);
 	pulse(1);
 	assert_int_equal(take(), 4);
-	out(MASTER, EOI_SPECIFIC_ROTATE | 4);
+	unit_out(MASTER, EOI_SPECIFIC_ROTATE | 4);
 	pulse(4);
 	pulse(0);
 	assert_int_equal(take(), 0);
-	out(MASTER, EOI_SPECIFIC | 0);
+	unit_out(MASTER, EOI_SPECIFIC | 0);
 	assert_int_equal(take(), 1);
-	out(MASTER, EOI);
-	out(MASTER, SET_PRIORITY | 3);
+	unit_out(MASTER, EOI);
+	unit_out(MASTER, SET_PRIORITY | 3);
 	pulse(0);
 	assert_int_equal(take(), 4);
 	/* An EOI that names another one ends nothing. */
-	out(MASTER, EOI_SPECIFIC | 0);
+	unit_out(MASTER, EOI_SPECIFIC | 0);
 	assert_int_equal(take(), -1);
-	out(MASTER, EOI);
+	unit_out(MASTER, EOI);
 	assert_int_equal(take(), 0);
 }
 
@@ -225,29 +212,29 @@ static void special_mask(void **state)
 {
 	pulse(3);
 	assert_int_equal(take(), 3);
-	out(MASTER + 1, 1 << 3);
+	unit_out(MASTER + 1, 1 << 3);
 	pulse(6);
 	assert_int_equal(take(), -1);
-	out(MASTER, SPECIAL_ON);
+	unit_out(MASTER, SPECIAL_ON);
 	assert_int_equal(take(), 6);
 	/* The masked one in service is not what is meant. */
-	out(MASTER, EOI);
-	out(MASTER, READ_ISR);
-	assert_int_equal(in(MASTER), 1 << 3);
-	out(MASTER, SPECIAL_OFF);
+	unit_out(MASTER, EOI);
+	unit_out(MASTER, READ_ISR);
+	assert_int_equal(unit_in(MASTER), 1 << 3);
+	unit_out(MASTER, SPECIAL_OFF);
 	pulse(6);
 	assert_int_equal(take(), -1);
-	out(MASTER, EOI);
+	unit_out(MASTER, EOI);
 	assert_int_equal(take(), 6);
 }
 
 static void levels(void **state)
 {
 	/* The timer, the keyboard, the cascade, the clock and the FPU are edges for ever. */
-	out(ELCR, 0xff);
-	out(ELCR + 1, 0xff);
-	assert_int_equal(in(ELCR), 0xf8);
-	assert_int_equal(in(ELCR + 1), 0xde);
+	unit_out(ELCR, 0xff);
+	unit_out(ELCR + 1, 0xff);
+	assert_int_equal(unit_in(ELCR), 0xf8);
+	assert_int_equal(unit_in(ELCR + 1), 0xde);
 	assert_int_equal(line(11, true), 1);
 	assert_int_equal(take(), 11);
 	eoi(11);
@@ -273,19 +260,19 @@ static void poll_mode(void **state)
 {
 	pulse(6);
 	pulse(12);
-	out(SLAVE, POLL);
-	assert_int_equal(in(SLAVE), 0x80 | 4);
-	assert_int_equal(in(SLAVE + 1), 0);
-	out(MASTER, POLL);
-	assert_int_equal(in(MASTER), 0x80 | 6);
-	out(MASTER, READ_ISR);
-	assert_int_equal(in(MASTER), 1 << 6);
+	unit_out(SLAVE, POLL);
+	assert_int_equal(unit_in(SLAVE), 0x80 | 4);
+	assert_int_equal(unit_in(SLAVE + 1), 0);
+	unit_out(MASTER, POLL);
+	assert_int_equal(unit_in(MASTER), 0x80 | 6);
+	unit_out(MASTER, READ_ISR);
+	assert_int_equal(unit_in(MASTER), 1 << 6);
 	assert_int_equal(take(), -1);
-	out(MASTER, POLL);
-	assert_int_equal(in(MASTER), 7);
-	out(MASTER, READ_IRR);
+	unit_out(MASTER, POLL);
+	assert_int_equal(unit_in(MASTER), 7);
+	unit_out(MASTER, READ_IRR);
 	pulse(7);
-	assert_int_equal(in(MASTER), 1 << 7);
+	assert_int_equal(unit_in(MASTER), 1 << 7);
 }
 
 /* An acknowledged pin is told of without the lock, and may be raised from there. */
@@ -311,7 +298,7 @@ static void acks(void **state)
 	assert_int_equal(unit.acks[0][3], 2);
 	pulse(13);
 	assert_int_equal(take(), 13);
-	out(SLAVE, 0x11);
+	unit_out(SLAVE, 0x11);
 	assert_int_equal(unit.acks[1][5], 1);
 	assert_int_equal(unit.acks[0][2], 0);
 }
@@ -400,7 +387,7 @@ static void against_model(void **state)
 			break;
 		case 2:
 			model.imr = random() & random();
-			out(MASTER + 1, model.imr);
+			unit_out(MASTER + 1, model.imr);
 			break;
 		case 3:
 			next = model_next();
@@ -411,18 +398,18 @@ static void against_model(void **state)
 			}
 			break;
 		case 4:
-			out(MASTER, pin & 1 ? EOI_ROTATE : EOI);
+			unit_out(MASTER, pin & 1 ? EOI_ROTATE : EOI);
 			model_eoi(pin & 1);
 			break;
 		case 5:
-			out(MASTER, EOI_SPECIFIC | pin);
+			unit_out(MASTER, EOI_SPECIFIC | pin);
 			model.isr &= ~(1 << pin);
 			break;
 		}
-		out(MASTER, READ_IRR);
-		assert_int_equal(in(MASTER), model.irr);
-		out(MASTER, READ_ISR);
-		assert_int_equal(in(MASTER), model.isr);
+		unit_out(MASTER, READ_IRR);
+		assert_int_equal(unit_in(MASTER), model.irr);
+		unit_out(MASTER, READ_ISR);
+		assert_int_equal(unit_in(MASTER), model.isr);
 	}
 }
 
@@ -478,11 +465,11 @@ static void chaos(void **state)
 			break;
 		case 2:
 		case 3:
-			in(ports[random() % 6]);
+			unit_in(ports[random() % 6]);
 			break;
 		case 4:
 		case 5:
-			out(ports[random() % 6], random());
+			unit_out(ports[random() % 6], random());
 			break;
 		default:
 			line(random() % 16, random() % 2);
@@ -491,8 +478,8 @@ static void chaos(void **state)
 	init(1);
 	for (i = 0; i < 16; i++)
 		line(i, false);
-	out(ELCR, 0);
-	out(ELCR + 1, 0);
+	unit_out(ELCR, 0);
+	unit_out(ELCR + 1, 0);
 	init(1);
 	pulse(8);
 	assert_int_equal(take(), 8);

@@ -17,31 +17,18 @@
 #define NO_COUNT	0x20
 #define NO_STATUS	0x10
 
-static void out(u16 port, u8 value)
-{
-	assert_int_equal(umbra_irq_io_write(&unit.vcpu[0], UMBRA_BUS_PIO, port, 1, &value), 0);
-}
-
-static u8 in(u16 port)
-{
-	u8 value = 0;
-
-	assert_int_equal(umbra_irq_io_read(&unit.vcpu[0], UMBRA_BUS_PIO, port, 1, &value), 0);
-	return value;
-}
-
 static void program(u32 counter, u32 mode, u32 count)
 {
-	out(CONTROL, MODE(counter, mode));
-	out(0x40 + counter, count);
-	out(0x40 + counter, count >> 8);
+	unit_out(CONTROL, MODE(counter, mode));
+	unit_out(0x40 + counter, count);
+	unit_out(0x40 + counter, count >> 8);
 }
 
 static u32 count(u32 counter)
 {
-	u32 low = in(0x40 + counter);
+	u32 low = unit_in(0x40 + counter);
 
-	return low | in(0x40 + counter) << 8;
+	return low | unit_in(0x40 + counter) << 8;
 }
 
 static long call(unsigned int cmd, void *arg)
@@ -66,7 +53,7 @@ static int setup(void **state)
 	/* Pin 0 of the I/O APIC; the 8259A keeps out of it. */
 	unit_enable(0, false);
 	unit_set_reg(0, APIC_LVT0, APIC_LVT_MASKED);
-	out(0x21, 0xff);
+	unit_out(0x21, 0xff);
 	umbra_irq_io_write(&unit.vcpu[0], UMBRA_BUS_MMIO, 0xfec00000, 4, &(u32) { 0x10 });
 	umbra_irq_io_write(&unit.vcpu[0], UMBRA_BUS_MMIO, 0xfec00010, 4, &(u32) { VECTOR });
 	return umbra_pit_create(&unit.vm, &config);
@@ -103,8 +90,8 @@ static void creation(void **state)
 /* What the counter shows and puts out after @cycles. */
 static void expect(u32 counter, u64 cycles, u32 shown, bool output)
 {
-	out(CONTROL, READ_BACK(counter));
-	assert_int_equal(in(0x40 + counter) >> 7, output);
+	unit_out(CONTROL, READ_BACK(counter));
+	assert_int_equal(unit_in(0x40 + counter) >> 7, output);
 	assert_int_equal(count(counter), shown);
 }
 
@@ -143,37 +130,37 @@ static void modes(void **state)
 static void latches(void **state)
 {
 	program(1, 2, 0x4321);
-	out(CONTROL, LATCH(1));
+	unit_out(CONTROL, LATCH(1));
 	unit_pass(ns(0x100));
 	/* The first latch stays until it is read. */
-	out(CONTROL, LATCH(1));
+	unit_out(CONTROL, LATCH(1));
 	assert_int_equal(count(1), 0x4321);
 	assert_int_equal(count(1), 0x4221);
 	/* Both at once, of several: status first. */
 	program(2, 0, 0x1234);
-	out(CONTROL, READ_BACK(1) | READ_BACK(2));
+	unit_out(CONTROL, READ_BACK(1) | READ_BACK(2));
 	unit_pass(ns(1));
-	assert_int_equal(in(0x41), 0x80 | 3 << 4 | 2 << 1);
-	assert_int_equal(in(0x42), 3 << 4);
+	assert_int_equal(unit_in(0x41), 0x80 | 3 << 4 | 2 << 1);
+	assert_int_equal(unit_in(0x42), 3 << 4);
 	assert_int_equal(count(1), 0x4221);
 	assert_int_equal(count(2), 0x1234);
-	out(CONTROL, READ_BACK(1) | NO_COUNT);
-	assert_int_equal(in(0x41), 0x80 | 3 << 4 | 2 << 1);
+	unit_out(CONTROL, READ_BACK(1) | NO_COUNT);
+	assert_int_equal(unit_in(0x41), 0x80 | 3 << 4 | 2 << 1);
 	assert_int_equal(count(1), 0x4220);
-	out(CONTROL, READ_BACK(1) | NO_STATUS);
+	unit_out(CONTROL, READ_BACK(1) | NO_STATUS);
 	assert_int_equal(count(1), 0x4220);
 	/* One byte only. */
-	out(CONTROL, 1 << 6 | 1 << 4 | 2 << 1);
-	out(0x41, 0x55);
-	assert_int_equal(in(0x41), 0x55);
-	assert_int_equal(in(0x41), 0x55);
-	out(CONTROL, 1 << 6 | 2 << 4 | 2 << 1);
-	out(0x41, 0x55);
-	assert_int_equal(in(0x41), 0x55);
-	out(CONTROL, LATCH(1));
-	assert_int_equal(in(0x41), 0x55);
+	unit_out(CONTROL, 1 << 6 | 1 << 4 | 2 << 1);
+	unit_out(0x41, 0x55);
+	assert_int_equal(unit_in(0x41), 0x55);
+	assert_int_equal(unit_in(0x41), 0x55);
+	unit_out(CONTROL, 1 << 6 | 2 << 4 | 2 << 1);
+	unit_out(0x41, 0x55);
+	assert_int_equal(unit_in(0x41), 0x55);
+	unit_out(CONTROL, LATCH(1));
+	assert_int_equal(unit_in(0x41), 0x55);
 	/* A control word forgets what was latched. */
-	out(CONTROL, LATCH(1));
+	unit_out(CONTROL, LATCH(1));
 	program(1, 2, 0x8765);
 	assert_int_equal(count(1), 0x8765);
 }
@@ -203,7 +190,7 @@ static void once(void **state)
 	unit_pass(1);
 	assert_true(ticked());
 	program(0, 0, 1000);
-	out(CONTROL, MODE(0, 0));
+	unit_out(CONTROL, MODE(0, 0));
 	unit_pass(NSEC_PER_SEC);
 	assert_false(ticked());
 }
@@ -280,29 +267,29 @@ static void speaker(void **state)
 	program(2, 0, 1000);
 	/* The gate is down at first: it does not count. */
 	unit_pass(NSEC_PER_SEC);
-	assert_int_equal(in(SPEAKER) & 0x2f, 0);
+	assert_int_equal(unit_in(SPEAKER) & 0x2f, 0);
 	assert_int_equal(count(2), 1000);
-	out(SPEAKER, 1);
+	unit_out(SPEAKER, 1);
 	unit_pass(ns(400));
 	assert_int_equal(count(2), 600);
-	out(SPEAKER, 2);
+	unit_out(SPEAKER, 2);
 	unit_pass(ns(2000));
 	assert_int_equal(count(2), 600);
-	assert_int_equal(in(SPEAKER) & 0x2f, 2);
-	out(SPEAKER, 3);
+	assert_int_equal(unit_in(SPEAKER) & 0x2f, 2);
+	unit_out(SPEAKER, 3);
 	unit_pass(ns(599));
-	assert_int_equal(in(SPEAKER) & 0x2f, 3);
+	assert_int_equal(unit_in(SPEAKER) & 0x2f, 3);
 	unit_pass(ns(2));
-	assert_int_equal(in(SPEAKER) & 0x2f, 0x23);
+	assert_int_equal(unit_in(SPEAKER) & 0x2f, 0x23);
 	/* Others start again when it rises. */
 	program(2, 2, 1000);
 	unit_pass(ns(300));
-	out(SPEAKER, 0);
-	out(SPEAKER, 1);
+	unit_out(SPEAKER, 0);
+	unit_out(SPEAKER, 1);
 	assert_int_equal(count(2), 1000);
-	refresh = in(SPEAKER) & 0x10;
+	refresh = unit_in(SPEAKER) & 0x10;
 	unit_pass(1 << 14);
-	assert_int_not_equal(in(SPEAKER) & 0x10, refresh);
+	assert_int_not_equal(unit_in(SPEAKER) & 0x10, refresh);
 }
 
 static void save_and_restore(void **state)
@@ -314,14 +301,14 @@ static void save_and_restore(void **state)
 	assert_int_equal(s.channels[2].gate, 0);
 	program(0, 2, 11932);
 	program(1, 2, 0x4321);
-	in(0x41);
-	out(SPEAKER, 2);
+	unit_in(0x41);
+	unit_out(SPEAKER, 2);
 	assert_int_equal(call(KVM_GET_PIT2, &s), 0);
 	assert_int_equal(s.flags, KVM_PIT_FLAGS_SPEAKER_DATA_ON);
 	assert_int_equal(s.channels[0].count, 11932);
 	assert_int_equal(s.channels[1].read_state, 4);
-	out(CONTROL, MODE(0, 0));
-	out(SPEAKER, 0);
+	unit_out(CONTROL, MODE(0, 0));
+	unit_out(SPEAKER, 0);
 	assert_int_equal(call(KVM_SET_PIT2, &s), 0);
 	assert_int_equal(call(KVM_GET_PIT2, &again), 0);
 	s.channels[2].count_load_time = again.channels[2].count_load_time;
@@ -331,7 +318,7 @@ static void save_and_restore(void **state)
 	assert_in_range(ticks_in(NSEC_PER_SEC, 100000), 99, 101);
 	/* The older structure knows no flags: they stay. */
 	assert_int_equal(call(KVM_SET_PIT, &s), 0);
-	assert_int_equal(in(SPEAKER) & 2, 2);
+	assert_int_equal(unit_in(SPEAKER) & 2, 2);
 	/* A HPET has taken the place of the first counter. */
 	s.flags = KVM_PIT_FLAGS_HPET_LEGACY;
 	assert_int_equal(call(KVM_SET_PIT2, &s), 0);
@@ -351,7 +338,7 @@ static void stop_it(void)
 	struct kvm_pit_state2 s = {};
 
 	assert_int_equal(call(KVM_SET_PIT2, &s), 0);
-	out(CONTROL, MODE(0, 2));
+	unit_out(CONTROL, MODE(0, 2));
 }
 
 static void chaos(void **state)
@@ -385,13 +372,13 @@ static void chaos(void **state)
 			break;
 		case 2:
 		case 3:
-			in(random() % 5 ? 0x40 + random() % 4 : SPEAKER);
+			unit_in(random() % 5 ? 0x40 + random() % 4 : SPEAKER);
 			break;
 		case 4:
 			unit_serve(0);
 			break;
 		default:
-			out(random() % 5 ? 0x40 + random() % 4 : SPEAKER, random());
+			unit_out(random() % 5 ? 0x40 + random() % 4 : SPEAKER, random());
 		}
 	}
 	stop_it();

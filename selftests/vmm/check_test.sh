@@ -53,9 +53,7 @@ expect "another driver's device" 1 out '^no +api-version '
 # Seen from the other hypervisor's side, the one with a guest is in the way.
 "$UMBRA" run --device "$DEVICE" --timeout "$LIMIT" "$GUESTS/misc.elf" hang >"$work/hang" 2>&1 &
 pid=$!
-while ! grep -qs 'hangs now' "$work/hang" && kill -0 $pid 2>/dev/null; do
-	sleep 0.2
-done
+wait_for hang 'hangs now'
 case $DEVICE in
 */kvm) tool check --device "$work/umbra" ;;
 *) tool check --device "$work/kvm" ;;

@@ -31,16 +31,7 @@ tool run --device "$DEVICE" --timeout 1 "$misc" hang
 expect "a time limit ends the run and shows where it was" 103 out 'hangs now' \
 	err 'no end after 1 seconds' err 'vCPU 0 at 0008:[0-9a-f]+  jmp '
 
-# What the run before wrote must not be taken for this one's.
-rm -f "$work/out"
-"$UMBRA" run --device "$DEVICE" --timeout "$LIMIT" "$misc" hang >"$work/out" 2>"$work/err" &
-pid=$!
-while ! grep -qs 'hangs now' "$work/out" && kill -0 $pid 2>/dev/null; do
-	sleep 0.2
-done
-kill -TERM $pid
-wait $pid
-status=$?
+terminate 'hangs now' run --device "$DEVICE" --timeout "$LIMIT" "$misc" hang
 expect "SIGTERM ends the run" 108 err 'ended by Terminated'
 
 printf 'first\nsecond line\n\n' |

@@ -66,6 +66,27 @@ run() {
 	tool run --device "$DEVICE" --timeout "$LIMIT" "$@"
 }
 
+# wait_for FILE TEXT: until $pid has written TEXT there, or has ended
+wait_for() {
+	while ! grep -qs "$2" "$work/$1" && kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+	done
+}
+
+# terminate TEXT ARG...: run the tool until it says TEXT, and end it by SIGTERM; as tool
+terminate() {
+	text=$1
+	shift
+	# What the run before wrote must not be taken for this one's.
+	rm -f "$work/out"
+	"$UMBRA" "$@" >"$work/out" 2>"$work/err" &
+	pid=$!
+	wait_for out "$text"
+	kill -TERM $pid
+	wait $pid
+	status=$?
+}
+
 # The modes of the MMU that the device offers, as --mmu takes them; none on KVM.
 mmu_modes() {
 	"$UMBRA" check --device "$DEVICE" | sed -n \

@@ -72,14 +72,7 @@ typed wait:'1 CPUs' wait:'# ' 'type:echo to the $((1+1))nd console\015' \
 expect "a user types to the virtio console" 108
 
 # A guest that was stopped in the middle leaves nothing behind.
-"$UMBRA" run --device "$DEVICE" --cpus 4 --kernel "$LINUX/vmlinuz" >"$work/out" 2>"$work/err" &
-pid=$!
-while ! grep -qs 'Linux version' "$work/out" && kill -0 $pid 2>/dev/null; do
-	sleep 0.2
-done
-kill -TERM $pid
-wait $pid
-status=$?
+terminate 'Linux version' run --device "$DEVICE" --cpus 4 --kernel "$LINUX/vmlinuz"
 expect "SIGTERM ends a kernel with four vCPUs" 108 err 'ended by Terminated'
 
 finish
