@@ -87,7 +87,7 @@ static void eoi_while_it_is_sent(void **state)
 	assert_true(waited);
 	/* The line has been served; now the lock is free. */
 	assert_int_equal(umbra_ioapic_set_irq(&unit.vm, PIN, UMBRA_IRQ_SOURCE_USER, false), 1);
-	umbra_ioapic_eoi(vcpu, VECTOR);
+	umbra_ioapic_eoi(vcpu, VECTOR, true);
 	assert_int_equal(entry(), VECTOR | LEVEL);
 	assert_int_equal(umbra_ioapic_set_irq(&unit.vm, PIN, UMBRA_IRQ_SOURCE_USER, true), 1);
 	assert_int_equal(entry(), VECTOR | LEVEL | REMOTE_IRR);
