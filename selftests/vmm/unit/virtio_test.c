@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -71,6 +72,22 @@ int hv_capability(const struct hypervisor *hv, int cap)
 	(void)hv;
 	(void)cap;
 	return 0;
+}
+
+/*
+ * The host's source of random numbers: a machine that has just booted has none. The kernel's
+ * blocks then, which a test would not come back from.
+ */
+static bool pool_ready;
+static unsigned int pool_waits;
+
+ssize_t getrandom(void *buffer, size_t length, unsigned int flags)
+{
+	(void)flags;
+	pool_waits += !pool_ready;
+	pool_ready = true;
+	memset(buffer, 0x5a, length);
+	return length;
 }
 
 static int setup(void **state)
@@ -461,6 +478,24 @@ static void test_rng(void **state)
 	assert_true(reg(d, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
+/* It is waited for where no vCPU can be made to wait, too. */
+static void test_rng_pool(void **state)
+{
+	struct virtio *d;
+
+	(void)state;
+	pool_ready = false;
+	pool_waits = 0;
+	d = add_rng();
+	assert_int_equal(pool_waits, 1);
+	drive(d);
+	put_desc(0, DATA, 64, VRING_DESC_F_WRITE, 0);
+	offer(0);
+	d->kind->service(d);
+	assert_int_equal(used_entry(0).len, 64);
+	assert_int_equal(pool_waits, 1);
+}
+
 static struct virtio *add_disk(struct disk *disk, bool readonly)
 {
 	char path[] = "/tmp/umbra-disk-XXXXXX";
@@ -709,6 +744,7 @@ int main(void)
 		TEST(test_registers),
 		TEST(test_negotiation),
 		TEST(test_rng),
+		TEST(test_rng_pool),
 		TEST(test_disk),
 		TEST(test_disk_readonly),
 		TEST(test_disk_hostile),
