@@ -237,6 +237,7 @@ void umbra_vcpu_wake(struct umbra_vcpu *vcpu)
 void umbra_event_kick_nmi(struct umbra_vcpu *vcpu)
 {
 	unit.told[vcpu->index].nmis++;
+	unit.now += unit.nmi_time;
 }
 
 void umbra_eoi_exit(struct umbra_vcpu *vcpu, u8 vector)

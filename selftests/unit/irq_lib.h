@@ -45,6 +45,7 @@ struct unit_told {
  * @acks: pins acknowledged, as umbra_irqfd_ack() was told
  * @wants_acks: answer of umbra_irqfd_wants_acks()
  * @at_ack: called for each of @acks
+ * @nmi_time: ns that pass while an NMI is sent
  * @at_wake: called whenever a vCPU is woken
  */
 struct unit {
@@ -60,6 +61,7 @@ struct unit {
 	int acks[3][UMBRA_IOAPIC_PINS];
 	bool wants_acks;
 	void (*at_ack)(u32 chip, u32 pin);
+	u64 nmi_time;
 	void (*at_wake)(void);
 };
 
