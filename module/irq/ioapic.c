@@ -161,7 +161,10 @@ static unsigned long pins_of(const struct umbra_ioapic *ioapic, u8 vector)
 	return pins;
 }
 
-/* The EOI has arrived at @pins. True if one of them has to calm down first. Lock held. */
+/*
+ * The EOI has arrived at @pins, which were level-triggered when that was found out. True if one
+ * of them has to calm down first. Lock held.
+ */
 static bool end_pins(struct umbra_ioapic *ioapic, unsigned long pins)
 {
 	bool storm = false;
@@ -169,7 +172,7 @@ static bool end_pins(struct umbra_ioapic *ioapic, unsigned long pins)
 
 	ioapic->remote_irr &= ~pins;
 	for_each_set_bit(pin, &pins, UMBRA_IOAPIC_PINS) {
-		if (!(ioapic->irr & BIT(pin))) {
+		if (!(ioapic->irr & BIT(pin)) || !(ioapic->entry[pin] & ENTRY_LEVEL)) {
 			ioapic->storm[pin] = 0;
 		} else if (++ioapic->storm[pin] < STORM_LIMIT) {
 			send_pin(ioapic, pin);

@@ -303,6 +303,25 @@ static void acks_of_edges(void **state)
 	assert_int_equal(unit.acks[2][PIN], 3);
 }
 
+static void make_edge(u32 chip, u32 pin)
+{
+	program(pin, VECTOR);
+}
+
+/* The guest changes the pin while its resamplers are told: the line that is high is no edge. */
+static void changed_at_ack(void **state)
+{
+	program(PIN, VECTOR | LEVEL);
+	unit.wants_acks = true;
+	unit.at_ack = make_edge;
+	line(PIN, true);
+	assert_int_equal(take(), VECTOR);
+	eoi();
+	assert_int_equal(unit.acks[2][PIN], 1);
+	assert_int_equal(take(), -1);
+	assert_int_equal(reg(ENTRY(PIN)), VECTOR);
+}
+
 static void storm(void **state)
 {
 	u32 i;
@@ -441,6 +460,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(clear_remote_irr, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(acks, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(acks_of_edges, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(changed_at_ack, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(storm, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(save_and_restore, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(chaos, setup, unit_teardown),
