@@ -52,7 +52,7 @@ static struct kvm_ioapic_state get(void)
 {
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
 
-	assert_int_equal(umbra_irqchip_get(&unit.vm, &chip), 0);
+	assert_int_equal(unit_get_chip(&chip), 0);
 	return chip.chip.ioapic;
 }
 
@@ -60,7 +60,7 @@ static int set(const struct kvm_ioapic_state *s)
 {
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC, .chip.ioapic = *s };
 
-	return umbra_irqchip_set(&unit.vm, &chip);
+	return unit_set_chip(&chip);
 }
 
 static int setup(void **state)

@@ -389,6 +389,16 @@ bool unit_waits(int i, u8 vector)
 	return word >> vector % 32 & 1;
 }
 
+int unit_get_chip(struct kvm_irqchip *chip)
+{
+	return umbra_irq_vm_ioctl(&unit.vm, KVM_GET_IRQCHIP, (unsigned long)chip);
+}
+
+int unit_set_chip(const struct kvm_irqchip *chip)
+{
+	return umbra_irq_vm_ioctl(&unit.vm, KVM_SET_IRQCHIP, (unsigned long)chip);
+}
+
 int unit_serve(int i)
 {
 	struct umbra_vcpu *vcpu = &unit.vcpu[i];

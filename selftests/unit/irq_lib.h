@@ -93,6 +93,9 @@ int unit_wrmsr(int i, u32 offset, u64 value);
 void unit_enable(int i, bool x2apic);
 /* Is @vector in IRR of vCPU @i? */
 bool unit_waits(int i, u8 vector);
+/* KVM_GET_IRQCHIP and KVM_SET_IRQCHIP. */
+int unit_get_chip(struct kvm_irqchip *chip);
+int unit_set_chip(const struct kvm_irqchip *chip);
 /* vCPU @i takes what it is offered and ends it: vector, -1 for none. */
 int unit_serve(int i);
 
