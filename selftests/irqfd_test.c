@@ -15,6 +15,7 @@
 #define PORT		0x440
 #define STORM		1000
 #define MANY		100
+#define EDGES		3
 
 FIXTURE(irqfd) {
 	struct ut_vm *vm;
@@ -229,6 +230,41 @@ TEST_F_TIMEOUT(irqfd, resample, UT_IRQ_TIMEOUT)
 	EXPECT_EQ(0, ioapic_irr(self->vm));
 	ut_signal(self->fd);
 	ut_wait(ioapic_irr(self->vm) & 1u << PIN);
+	ut_until(self->vcpu, UT_UNTIL_DONE);
+	EXPECT_EQ(1, ut_signals(self->resample));
+}
+
+/* Edge: an EOI says so just the same, and only then can the line rise again. */
+static void guest_edge(void)
+{
+	u64 n;
+
+	guest_apic_on();
+	guest_set_handler(VECTOR, guest_irq_count);
+	guest_ioapic_redir(PIN, VECTOR);
+	for (n = 1; n <= EDGES; n++) {
+		guest_sync(n);
+		while (guest_hits(VECTOR) < n) {
+			guest_sti_hlt();
+			guest_cli();
+		}
+		guest_eoi();
+	}
+	guest_done();
+}
+
+TEST_F_TIMEOUT(irqfd, resample_edge, UT_IRQ_TIMEOUT)
+{
+	int i;
+
+	ASSERT_EQ(0, irqfd(self->vm, self->fd, PIN, KVM_IRQFD_FLAG_RESAMPLE, self->resample));
+	ut_restart(self->vcpu, guest_edge);
+	for (i = 1; i <= EDGES; i++) {
+		ut_until(self->vcpu, i);
+		/* The one before has been ended, or no other would ever come. */
+		ASSERT_EQ(i > 1, ut_signals(self->resample));
+		ut_signal(self->fd);
+	}
 	ut_until(self->vcpu, UT_UNTIL_DONE);
 	EXPECT_EQ(1, ut_signals(self->resample));
 }

@@ -183,6 +183,41 @@ TEST_F(chips, vector_from_user_space)
 	EXPECT_EQ(1, ut_hits(self->vm, 0, 0x51));
 }
 
+/* LINT0 is shut: user space may ask for what it likes, the guest gets on, until it opens it. */
+static void guest_shuts_lint0(void)
+{
+	guest_apic_on();
+	guest_apic_write(UT_APIC_LVT0, UT_LVT_MASKED);
+	guest_sti();
+	guest_sync(1);
+	guest_sync(2);
+	guest_apic_write(UT_APIC_LVT0, UT_DM_EXTINT);
+	while (!guest_hits(0x51))
+		guest_pause();
+	guest_cli();
+	guest_done();
+}
+
+TEST_F_TIMEOUT(chips, window_behind_lint0, UT_IRQ_TIMEOUT)
+{
+	struct ut_vcpu *vcpu;
+
+	ASSERT_EQ(0, split(self->vm, PINS));
+	vcpu = ut_vcpu_long(self->vm, 0, guest_shuts_lint0);
+	ut_set_handler(self->vm, 0x51, guest_irq_count);
+	ut_until(vcpu, 1);
+	vcpu->run->request_interrupt_window = 1;
+	ut_until(vcpu, 2);
+	EXPECT_EQ(0, vcpu->run->ready_for_interrupt_injection);
+	ASSERT_EQ(UT_EXIT, ut_next(vcpu, NULL));
+	ASSERT_EQ(KVM_EXIT_IRQ_WINDOW_OPEN, vcpu->run->exit_reason);
+	ASSERT_EQ(1, vcpu->run->ready_for_interrupt_injection);
+	vcpu->run->request_interrupt_window = 0;
+	ASSERT_EQ(0, interrupt(vcpu, 0x51));
+	ut_until(vcpu, UT_UNTIL_DONE);
+	EXPECT_EQ(1, ut_hits(self->vm, 0, 0x51));
+}
+
 /* Ports and the page of the I/O APIC are user space's. */
 static void guest_touches(void)
 {

@@ -44,29 +44,28 @@ void guest_free(struct guest *g)
 	image_free(&g->image);
 }
 
-static int load_image(const struct guest *g, struct machine *m, int out_fd)
+static int load_image(const struct guest *g, struct machine *m)
 {
 	m->boot = (struct boot_state){ g->image.mode, g->image.entry, g->image.multiboot,
 				       g->image.path, g->o->cmdline };
-	serial_init(&m->serial, STDIN_FILENO, out_fd, g->o->json);
+	serial_init(&m->serial, STDIN_FILENO, &m->output, g->o->json);
 	image_place(&g->image, m->ram);
 	return boot_prepare(m);
 }
 
-static int load_kernel(const struct guest *g, struct machine *m, int out_fd,
-		       struct virtio **console)
+static int load_kernel(const struct guest *g, struct machine *m, struct virtio **console)
 {
 	struct virtio *d;
 	unsigned int i;
 
 	m->boot = (struct boot_state){ .mode = MODE_LONG, .entry = g->kernel.load,
 				       .name = g->kernel.path, .cmdline = g->o->append };
-	serial_init(&m->serial, -1, out_fd, g->o->json);
+	serial_init(&m->serial, -1, &m->output, g->o->json);
 	pc_init(m);
 	for (i = 0; i < g->nr_disks; i++)
 		if (virtio_blk_add(m, &g->disks[i]))
 			return -1;
-	d = virtio_console_add(m, out_fd);
+	d = virtio_console_add(m);
 	if (!d || virtio_rng_add(m))
 		return -1;
 	*console = g->o->virtio_console ? d : NULL;
@@ -85,7 +84,9 @@ static int load_kernel(const struct guest *g, struct machine *m, int out_fd,
 int guest_load(const struct guest *g, struct machine *m, int out_fd, struct virtio **console)
 {
 	*console = NULL;
+	if (output_open(&m->output, out_fd, &m->ended))
+		return -1;
 	if (!g->o->kernel)
-		return load_image(g, m, out_fd);
-	return load_kernel(g, m, out_fd, console);
+		return load_image(g, m);
+	return load_kernel(g, m, console);
 }

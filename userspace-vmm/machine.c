@@ -162,6 +162,7 @@ int machine_create(struct machine *m, const char *device, u64 ram_size, unsigned
 {
 	m->vm = -1;
 	m->hv.fd = -1;
+	m->output.fd = -1;
 	m->guest_value = -1;
 	m->main = pthread_self();
 	pthread_mutex_init(&m->lock, NULL);
@@ -182,6 +183,7 @@ void machine_destroy(struct machine *m)
 	unsigned int i;
 
 	virtio_destroy_all(m);
+	output_close(&m->output);
 	for (i = 0; i < m->nr_vcpus; i++)
 		vcpu_destroy(&m->vcpus[i]);
 	free(m->vcpus);

@@ -14,6 +14,7 @@
 
 #include "hypervisor.h"
 #include "irq.h"
+#include "output.h"
 #include "rtc.h"
 #include "serial.h"
 #include "testdev.h"
@@ -117,6 +118,7 @@ struct vcpu {
  * @guest_value: (L) what the guest wrote to the debug exit port, or -1
  * @culprit: (L) vCPU that ended the machine, or NULL
  * @detail: (L) why, one sentence
+ * @output: (c) what the consoles write to; it has no need of a lock
  * @dev_lock: the device lock
  * @serial: (D) serial port
  * @testdev: (D) MMIO test device
@@ -148,6 +150,7 @@ struct machine {
 	long long guest_value;
 	struct vcpu *culprit;
 	char detail[256];
+	struct output output;
 	pthread_mutex_t dev_lock;
 	struct serial serial;
 	struct testdev testdev;

@@ -42,14 +42,14 @@ enum {
  * serial_init() - Reset the port.
  * @s: port
  * @in_fd: input, or -1
- * @out_fd: output
+ * @output: where sent bytes go; must outlive the port
  * @keep: keep a copy of the output for a report
  */
-void serial_init(struct serial *s, int in_fd, int out_fd, bool keep)
+void serial_init(struct serial *s, int in_fd, struct output *output, bool keep)
 {
 	memset(s, 0, sizeof(*s));
 	s->in_fd = in_fd;
-	s->out_fd = out_fd;
+	s->output = output;
 	s->keep = keep;
 	s->divisor = 1;
 	s->lcr = 3;
@@ -74,17 +74,8 @@ void serial_destroy(struct serial *s)
  */
 void serial_flush(struct serial *s)
 {
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < s->out_len) {
-		n = write(s->out_fd, s->out + done, s->out_len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += n;
-	}
+	if (s->out_len)
+		output_write(s->output, s->out, s->out_len);
 	s->out_len = 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef UMBRA_VMM_SERIAL_H
 #define UMBRA_VMM_SERIAL_H
 
+#include "output.h"
 #include "types.h"
 
 #define SERIAL_PORT		0x3f8
@@ -17,7 +18,7 @@
  * struct serial - state of the port
  * @in_fd: where the port fetches bytes itself, -1 after its end, or if serial_receive() brings
  *	them
- * @out_fd: where sent bytes go
+ * @output: where sent bytes go; its owner is the machine
  * @keep: keep a copy of what was sent
  * @set_irq: drives the interrupt line; NULL where there is none
  * @irq_context: for @set_irq
@@ -33,7 +34,7 @@
  * @rx_count: bytes in @rx
  * @thr_pending: the transmitter has become empty, and that was not told yet
  * @polls: line status reads since the last byte was sent
- * @out: bytes not written to @out_fd yet
+ * @out: bytes not written to @output yet
  * @out_len: of @out
  * @console: copy of all that was sent, up to SERIAL_CONSOLE_MAX bytes
  * @console_len: of @console
@@ -42,7 +43,7 @@
  */
 struct serial {
 	int in_fd;
-	int out_fd;
+	struct output *output;
 	bool keep;
 	void (*set_irq)(void *context, bool level);
 	void *irq_context;
@@ -63,7 +64,7 @@ struct serial {
 	bool truncated;
 };
 
-void serial_init(struct serial *s, int in_fd, int out_fd, bool keep);
+void serial_init(struct serial *s, int in_fd, struct output *output, bool keep);
 void serial_destroy(struct serial *s);
 void serial_connect(struct serial *s, void (*set_irq)(void *context, bool level), void *context);
 size_t serial_receive(struct serial *s, const u8 *bytes, size_t n);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * virtio console, one port: what the guest sends goes to a file descriptor, what comes for
+ * virtio console, one port: what the guest sends goes to the machine's output, what comes for
  * it waits here until the guest has given buffers for it.
  */
-#include <errno.h>
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "umbra.h"
 #include "virtio_dev.h"
@@ -20,48 +18,24 @@
 
 /**
  * struct console_state - what is on the way
- * @out_fd: output
  * @input: (the device's lock) bytes for the guest
  * @n: of @input
  */
 struct console_state {
-	int out_fd;
 	u8 input[INPUT_MAX];
 	size_t n;
 };
 
-static void write_out(int fd, struct iovec *iov, unsigned int n)
-{
-	const u8 *at;
-	size_t left;
-	ssize_t done;
-
-	for (; n; iov++, n--) {
-		at = iov->iov_base;
-		left = iov->iov_len;
-		while (left) {
-			done = write(fd, at, left);
-			if (done < 0 && errno == EINTR)
-				continue;
-			/* As for the serial port: a guest must not hang on its output. */
-			if (done <= 0)
-				return;
-			at += done;
-			left -= done;
-		}
-	}
-}
-
 static void transmit(struct virtio *d)
 {
-	const struct console_state *s = d->state;
 	struct virtqueue *q = &d->queues[TRANSMIT_QUEUE];
 	struct vq_chain chain;
-	unsigned int n;
+	unsigned int i, n;
 
 	while (vq_pop(d->m, q, &chain)) {
 		n = iov_cut(chain.out, chain.nr_out, MAX_REQUEST);
-		write_out(s->out_fd, chain.out, n);
+		for (i = 0; i < n; i++)
+			output_write(&d->m->output, chain.out[i].iov_base, chain.out[i].iov_len);
 		virtio_done(d, q, &chain, 0);
 	}
 	virtio_check(d, q);
@@ -105,11 +79,10 @@ static const struct virtio_kind kind = {
 /**
  * virtio_console_add() - Give the machine a console.
  * @m: machine whose vCPUs do not run
- * @out_fd: where its output goes
  *
  * Return: device, or NULL after a message.
  */
-struct virtio *virtio_console_add(struct machine *m, int out_fd)
+struct virtio *virtio_console_add(struct machine *m)
 {
 	struct console_state *s = calloc(1, sizeof(*s));
 	struct virtio *d;
@@ -118,7 +91,6 @@ struct virtio *virtio_console_add(struct machine *m, int out_fd)
 		complain("no memory for a console");
 		return NULL;
 	}
-	s->out_fd = out_fd;
 	d = virtio_add(m, &kind, s);
 	/* Columns, rows, ports, emergency output: none of these features is offered. */
 	if (d)

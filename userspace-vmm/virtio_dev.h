@@ -28,7 +28,7 @@ void disk_close(struct disk *disk);
 
 int virtio_blk_add(struct machine *m, const struct disk *disk);
 int virtio_rng_add(struct machine *m);
-struct virtio *virtio_console_add(struct machine *m, int out_fd);
+struct virtio *virtio_console_add(struct machine *m);
 size_t virtio_console_receive(struct virtio *d, const u8 *bytes, size_t n);
 
 #endif

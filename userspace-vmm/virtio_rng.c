@@ -2,6 +2,7 @@
 /*
  * virtio source of random numbers: the host's, as many as the guest asks for.
  */
+#include <errno.h>
 #include <linux/virtio_ids.h>
 #include <sys/random.h>
 
@@ -34,13 +35,30 @@ static const struct virtio_kind kind = {
 	.service = service,
 };
 
+/*
+ * Later the device's lock is held, and vCPUs wait for that. No request of MAX_REQUEST or less
+ * blocks any more once the first one has been answered.
+ */
+static void wait_for_pool(void)
+{
+	u8 byte;
+
+	while (getrandom(&byte, sizeof(byte), 0) < 0 && errno == EINTR)
+		;
+}
+
 /**
  * virtio_rng_add() - Give the machine a source of random numbers.
  * @m: machine whose vCPUs do not run
+ *
+ * Context: main thread; SIGINT and SIGTERM end the program. Waits, without a limit, until a host
+ * that has just booted has random numbers at all: to wait for them makes it gather them, which
+ * takes about a second.
  *
  * Return: 0, or -1 after a message.
  */
 int virtio_rng_add(struct machine *m)
 {
+	wait_for_pool();
 	return virtio_add(m, &kind, NULL) ? 0 : -1;
 }

@@ -108,7 +108,7 @@ int umbra_irqchip_split(struct umbra_vm *vm, u64 pins)
 }
 
 /* KVM_GET_IRQCHIP. 0; -ENXIO no chips; -EINVAL no such one. */
-int umbra_irqchip_get(struct umbra_vm *vm, struct kvm_irqchip *chip)
+static int get_chip(struct umbra_vm *vm, struct kvm_irqchip *chip)
 {
 	if (umbra_irq_chip(vm) != UMBRA_IRQCHIP_KERNEL)
 		return -ENXIO;
@@ -126,7 +126,7 @@ int umbra_irqchip_get(struct umbra_vm *vm, struct kvm_irqchip *chip)
 }
 
 /* KVM_SET_IRQCHIP. As above, and nothing changed then. */
-int umbra_irqchip_set(struct umbra_vm *vm, const struct kvm_irqchip *chip)
+static int set_chip(struct umbra_vm *vm, const struct kvm_irqchip *chip)
 {
 	if (umbra_irq_chip(vm) != UMBRA_IRQCHIP_KERNEL)
 		return -ENXIO;
@@ -251,9 +251,9 @@ static int irqchip_call(struct umbra_vm *vm, unsigned int cmd, void __user *user
 	if (IS_ERR(chip))
 		return PTR_ERR(chip);
 	if (cmd == KVM_SET_IRQCHIP)
-		r = umbra_irqchip_set(vm, chip);
+		r = set_chip(vm, chip);
 	else
-		r = umbra_irqchip_get(vm, chip);
+		r = get_chip(vm, chip);
 	if (!r && cmd == KVM_GET_IRQCHIP && copy_to_user(user, chip, sizeof(*chip)))
 		r = -EFAULT;
 	kfree(chip);

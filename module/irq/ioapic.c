@@ -149,20 +149,22 @@ static void calm(struct work_struct *work)
 	raw_spin_unlock_irq(&ioapic->lock);
 }
 
-/* Pins that wait for the EOI of @vector. Lock held. */
-static unsigned long eoi_pins(const struct umbra_ioapic *ioapic, u8 vector)
+/* Pins whose interrupts have @vector. Lock held. */
+static unsigned long pins_of(const struct umbra_ioapic *ioapic, u8 vector)
 {
-	unsigned long waiting = ioapic->remote_irr;
 	unsigned long pins = 0;
 	u32 pin;
 
-	for_each_set_bit(pin, &waiting, UMBRA_IOAPIC_PINS)
+	for (pin = 0; pin < UMBRA_IOAPIC_PINS; pin++)
 		if ((ioapic->entry[pin] & ENTRY_VECTOR) == vector)
 			pins |= BIT(pin);
 	return pins;
 }
 
-/* The EOI has arrived at @pins. True if one of them has to calm down first. Lock held. */
+/*
+ * The EOI has arrived at @pins, which were level-triggered when that was found out. True if one
+ * of them has to calm down first. Lock held.
+ */
 static bool end_pins(struct umbra_ioapic *ioapic, unsigned long pins)
 {
 	bool storm = false;
@@ -170,7 +172,7 @@ static bool end_pins(struct umbra_ioapic *ioapic, unsigned long pins)
 
 	ioapic->remote_irr &= ~pins;
 	for_each_set_bit(pin, &pins, UMBRA_IOAPIC_PINS) {
-		if (!(ioapic->irr & BIT(pin))) {
+		if (!(ioapic->irr & BIT(pin)) || !(ioapic->entry[pin] & ENTRY_LEVEL)) {
 			ioapic->storm[pin] = 0;
 		} else if (++ioapic->storm[pin] < STORM_LIMIT) {
 			send_pin(ioapic, pin);
@@ -191,30 +193,33 @@ static void tell_acked(struct umbra_vm *vm, unsigned long pins)
 }
 
 /**
- * umbra_ioapic_eoi() - a local APIC has finished a level-triggered interrupt
+ * umbra_ioapic_eoi() - a local APIC has finished an interrupt
  * @vcpu: whose
  * @vector: which
+ * @level: it was level-triggered; one that was not is of interest to resamplers alone
  *
  * Resamplers are told while the remote IRR is still set: what they raise meanwhile is found
- * after that, like a line that has stayed high.
+ * after that, like a line that has stayed high. Those at other pins of the vector are told, too:
+ * an edge leaves nothing behind that says whose it was, and to be told too often does no harm.
  */
-void umbra_ioapic_eoi(struct umbra_vcpu *vcpu, u8 vector)
+void umbra_ioapic_eoi(struct umbra_vcpu *vcpu, u8 vector, bool level)
 {
 	struct umbra_ioapic *ioapic = vcpu->vm->irq.ioapic;
-	unsigned long flags, pins;
+	unsigned long flags, pins, waiting;
 	bool storm;
 
-	/* It was set where the interrupt was sent: nobody ends one that is still being sent. */
-	if (!ioapic || !READ_ONCE(ioapic->remote_irr))
+	if (!ioapic)
 		return;
+	/* No look without the lock: one whose vector has arrived may still be about to be set. */
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
-	pins = eoi_pins(ioapic, vector);
+	pins = pins_of(ioapic, vector);
+	waiting = level ? pins & ioapic->remote_irr : 0;
 	if (pins && umbra_irqfd_wants_acks(vcpu->vm)) {
 		raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 		tell_acked(vcpu->vm, pins);
 		raw_spin_lock_irqsave(&ioapic->lock, flags);
 	}
-	storm = end_pins(ioapic, pins);
+	storm = end_pins(ioapic, waiting);
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 	if (storm)
 		schedule_delayed_work(&ioapic->calm, STORM_PAUSE);

@@ -85,8 +85,6 @@ void umbra_irq_vm_retire(struct umbra_vm *vm);
 void umbra_irq_vm_destroy(struct umbra_vm *vm);
 int umbra_irqchip_create(struct umbra_vm *vm);			/* KVM_CREATE_IRQCHIP */
 int umbra_irqchip_split(struct umbra_vm *vm, u64 pins);		/* KVM_CAP_SPLIT_IRQCHIP */
-int umbra_irqchip_get(struct umbra_vm *vm, struct kvm_irqchip *chip);
-int umbra_irqchip_set(struct umbra_vm *vm, const struct kvm_irqchip *chip);
 /* Every call of irq/ on the VM's descriptor: -ENOTTY when it is none of them. */
 long umbra_irq_vm_ioctl(struct umbra_vm *vm, unsigned int cmd, unsigned long arg);
 

@@ -92,8 +92,8 @@ int umbra_ioapic_create(struct umbra_vm *vm);
 void umbra_ioapic_destroy(struct umbra_vm *vm);
 /* As umbra_apic_deliver(). Any context. */
 int umbra_ioapic_set_irq(struct umbra_vm *vm, u32 pin, int source, bool level);
-/* EOI of a level-triggered @vector by @vcpu. vCPU, atomic. */
-void umbra_ioapic_eoi(struct umbra_vcpu *vcpu, u8 vector);
+/* EOI of @vector, level-triggered if @level, by @vcpu. vCPU, atomic. */
+void umbra_ioapic_eoi(struct umbra_vcpu *vcpu, u8 vector, bool level);
 
 /* pic.c */
 int umbra_pic_create(struct umbra_vm *vm);

@@ -5,6 +5,7 @@
  * in lapic_timer.c. No lock: see irq_internal.h. Must not look at RFLAGS or inject.
  */
 #include "irq_env.h"
+#include "irqfd.h"
 #include "lapic.h"
 
 /**
@@ -251,10 +252,16 @@ bool umbra_irq_extint_wanted(struct umbra_vcpu *vcpu)
 	return vcpu->lapic->extint_open && vcpu->lapic->user_extint < 0;
 }
 
+/* Those of edges as well, while a resampler waits for one. */
+static bool eoi_matters(const struct umbra_lapic *lapic, u8 vector)
+{
+	return test_bit(vector, lapic->tmr) || umbra_irqfd_wants_acks(lapic->vcpu->vm);
+}
+
 static void pass_on_eoi(struct umbra_vcpu *vcpu, u8 vector)
 {
 	if (vcpu->vm->irq.chip == UMBRA_IRQCHIP_KERNEL)
-		umbra_ioapic_eoi(vcpu, vector);
+		umbra_ioapic_eoi(vcpu, vector, test_bit(vector, vcpu->lapic->tmr));
 	else if (umbra_route_wants_eoi(vcpu, vector))
 		umbra_eoi_exit(vcpu, vector);
 }
@@ -273,7 +280,7 @@ void umbra_lapic_eoi(struct umbra_vcpu *vcpu)
 	update_ppr(lapic);
 	if (umbra_lapic_highest(lapic->irr) >= 0)
 		vcpu->ev.look = true;
-	if (unlikely(test_bit(vector, lapic->tmr)))
+	if (unlikely(eoi_matters(lapic, vector)))
 		pass_on_eoi(vcpu, vector);
 }
 
@@ -282,7 +289,7 @@ int umbra_lapic_pv_eoi_vector(struct umbra_vcpu *vcpu)
 	struct umbra_lapic *lapic = vcpu->lapic;
 	u8 vector = lapic->isr_top;
 
-	if (!vector || test_bit(vector, lapic->tmr) || umbra_lapic_highest(lapic->irr) >= 0)
+	if (!vector || eoi_matters(lapic, vector) || umbra_lapic_highest(lapic->irr) >= 0)
 		return -1;
 	return vector;
 }

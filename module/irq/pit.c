@@ -60,6 +60,8 @@ enum {
 
 /* A guest may not keep the host busy with more ticks than this allows. */
 #define MIN_PERIOD		(200 * NSEC_PER_USEC)
+/* Times as long as a tick's delivery took there is none. */
+#define PAUSE			3
 /* Ticks to make up for, at most: what is more is a guest that was stopped, not a slow one. */
 #define MAX_MISSED		65536
 
@@ -235,15 +237,30 @@ static bool tick(struct umbra_pit *pit)
 	return true;
 }
 
-/* The guest has not taken the last one yet, or not all of them. */
-static void tick_missed(struct umbra_pit *pit)
+/*
+ * A tick has been delivered, since @begin; @taken: as umbra_irq_set(). If many vCPUs get it as an
+ * NMI that takes a while, in interrupt context. Most of the time has to be the host's: the next
+ * one comes after a pause, whenever it is due.
+ */
+static enum hrtimer_restart delivered(struct umbra_pit *pit, s64 begin, int taken)
 {
+	enum hrtimer_restart r = HRTIMER_NORESTART;
 	unsigned long flags;
+	s64 end, next;
 
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	if (pit->armed && pit->reinject && pit->missed < MAX_MISSED)
-		pit->missed++;
+	if (pit->armed && !hrtimer_is_queued(&pit->timer)) {
+		/* The guest has not taken the last one yet, or not all of them. */
+		if (!taken && pit->reinject && pit->missed < MAX_MISSED)
+			pit->missed++;
+		end = now();
+		next = end + max_t(s64, MIN_PERIOD / 2, PAUSE * (end - begin));
+		if (ktime_to_ns(hrtimer_get_expires(&pit->timer)) < next)
+			hrtimer_set_expires(&pit->timer, ns_to_ktime(next));
+		r = HRTIMER_RESTART;
+	}
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	return r;
 }
 
 static enum hrtimer_restart fire(struct hrtimer *timer)
@@ -251,20 +268,18 @@ static enum hrtimer_restart fire(struct hrtimer *timer)
 	struct umbra_pit *pit = container_of(timer, struct umbra_pit, timer);
 	struct umbra_vm *vm = pit->vm;
 	unsigned long flags;
-	bool ticks, again;
+	s64 begin = now();
+	bool ticks;
 	int taken;
 
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	ticks = tick(pit);
-	again = pit->armed;
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	if (!ticks)
 		return HRTIMER_NORESTART;
 	taken = umbra_irq_pulse(vm, UMBRA_IRQ_SOURCE_PIT, GSI);
 	umbra_apic_pit_nmi(vm);
-	if (!taken)
-		tick_missed(pit);
-	return again ? HRTIMER_RESTART : HRTIMER_NORESTART;
+	return delivered(pit, begin, taken);
 }
 
 static void latch_count(const struct umbra_pit *pit, struct kvm_pit_channel_state *s)

@@ -83,8 +83,8 @@ static void set_state(struct input *in, struct umbra_vcpu *vcpu)
 	case 1:
 		fill(in, &chip, sizeof(chip));
 		chip.chip_id %= 4;
-		umbra_irqchip_set(&unit.vm, &chip);
-		umbra_irqchip_get(&unit.vm, &chip);
+		unit_set_chip(&chip);
+		unit_get_chip(&chip);
 		break;
 	default:
 		fill(in, &pit, sizeof(pit));

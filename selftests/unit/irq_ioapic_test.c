@@ -52,7 +52,7 @@ static struct kvm_ioapic_state get(void)
 {
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
 
-	assert_int_equal(umbra_irqchip_get(&unit.vm, &chip), 0);
+	assert_int_equal(unit_get_chip(&chip), 0);
 	return chip.chip.ioapic;
 }
 
@@ -60,7 +60,7 @@ static int set(const struct kvm_ioapic_state *s)
 {
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC, .chip.ioapic = *s };
 
-	return umbra_irqchip_set(&unit.vm, &chip);
+	return unit_set_chip(&chip);
 }
 
 static int setup(void **state)
@@ -271,6 +271,57 @@ static void acks(void **state)
 	assert_int_equal(unit.acks[2][PIN], 3);
 }
 
+/* An edge's EOI is one, too. It is nobody else's: a level of the same vector goes on waiting. */
+static void acks_of_edges(void **state)
+{
+	program(PIN, VECTOR);
+	line(PIN, true);
+	assert_int_equal(take(), VECTOR);
+	/* The next one comes to where nobody waited for the first. */
+	assert_int_equal(umbra_lapic_pv_eoi_vector(&unit.vcpu[0]), VECTOR);
+	unit.wants_acks = true;
+	assert_int_equal(umbra_lapic_pv_eoi_vector(&unit.vcpu[0]), -1);
+	unit.at_ack = lower_and_raise;
+	eoi();
+	assert_int_equal(unit.acks[2][PIN], 1);
+	unit.at_ack = lower;
+	assert_int_equal(take(), VECTOR);
+	eoi();
+	assert_int_equal(unit.acks[2][PIN], 2);
+	assert_int_equal(ack_pin, PIN);
+	assert_int_equal(take(), -1);
+	unit.at_ack = NULL;
+	program(PIN + 1, VECTOR | LEVEL);
+	line(PIN + 1, true);
+	assert_int_equal(take(), VECTOR);
+	line(PIN, true);
+	umbra_ioapic_eoi(&unit.vcpu[0], VECTOR, false);
+	assert_int_equal(unit.acks[2][PIN], 3);
+	assert_int_equal(reg(ENTRY(PIN + 1)), VECTOR | LEVEL | REMOTE_IRR);
+	unit.wants_acks = false;
+	umbra_ioapic_eoi(&unit.vcpu[0], VECTOR, false);
+	assert_int_equal(unit.acks[2][PIN], 3);
+}
+
+static void make_edge(u32 chip, u32 pin)
+{
+	program(pin, VECTOR);
+}
+
+/* The guest changes the pin while its resamplers are told: the line that is high is no edge. */
+static void changed_at_ack(void **state)
+{
+	program(PIN, VECTOR | LEVEL);
+	unit.wants_acks = true;
+	unit.at_ack = make_edge;
+	line(PIN, true);
+	assert_int_equal(take(), VECTOR);
+	eoi();
+	assert_int_equal(unit.acks[2][PIN], 1);
+	assert_int_equal(take(), -1);
+	assert_int_equal(reg(ENTRY(PIN)), VECTOR);
+}
+
 static void storm(void **state)
 {
 	u32 i;
@@ -375,7 +426,7 @@ static void chaos(void **state)
 			reg(random() % 0x100);
 			break;
 		case 3:
-			umbra_ioapic_eoi(&unit.vcpu[0], random());
+			umbra_ioapic_eoi(&unit.vcpu[0], random(), random() % 2);
 			break;
 		case 4:
 			unit_work();
@@ -408,6 +459,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sources, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(clear_remote_irr, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(acks, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(acks_of_edges, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(changed_at_ack, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(storm, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(save_and_restore, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(chaos, setup, unit_teardown),

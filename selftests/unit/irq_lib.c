@@ -7,6 +7,7 @@
 struct unit unit;
 u32 tsc_khz = 2500000;
 struct delayed_work *unit_delayed;
+void (*unit_blocked)(void);
 
 static struct hrtimer *timers;		/* all that are queued, in no order */
 
@@ -229,11 +230,14 @@ void umbra_vcpu_wake(struct umbra_vcpu *vcpu)
 {
 	assert(vcpu->requests);
 	unit.told[vcpu->index].woken++;
+	if (unit.at_wake)
+		unit.at_wake();
 }
 
 void umbra_event_kick_nmi(struct umbra_vcpu *vcpu)
 {
 	unit.told[vcpu->index].nmis++;
+	unit.now += unit.nmi_time;
 }
 
 void umbra_eoi_exit(struct umbra_vcpu *vcpu, u8 vector)
@@ -383,6 +387,16 @@ bool unit_waits(int i, u8 vector)
 	umbra_lapic_get_state(&unit.vcpu[i], &state);
 	memcpy(&word, state.regs + APIC_IRR + vector / 32 * 0x10, sizeof(word));
 	return word >> vector % 32 & 1;
+}
+
+int unit_get_chip(struct kvm_irqchip *chip)
+{
+	return umbra_irq_vm_ioctl(&unit.vm, KVM_GET_IRQCHIP, (unsigned long)chip);
+}
+
+int unit_set_chip(const struct kvm_irqchip *chip)
+{
+	return umbra_irq_vm_ioctl(&unit.vm, KVM_SET_IRQCHIP, (unsigned long)chip);
 }
 
 int unit_serve(int i)

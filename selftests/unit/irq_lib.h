@@ -45,6 +45,8 @@ struct unit_told {
  * @acks: pins acknowledged, as umbra_irqfd_ack() was told
  * @wants_acks: answer of umbra_irqfd_wants_acks()
  * @at_ack: called for each of @acks
+ * @nmi_time: ns that pass while an NMI is sent
+ * @at_wake: called whenever a vCPU is woken
  */
 struct unit {
 	struct umbra_vm vm;
@@ -59,6 +61,8 @@ struct unit {
 	int acks[3][UMBRA_IOAPIC_PINS];
 	bool wants_acks;
 	void (*at_ack)(u32 chip, u32 pin);
+	u64 nmi_time;
+	void (*at_wake)(void);
 };
 
 extern struct unit unit;
@@ -89,6 +93,9 @@ int unit_wrmsr(int i, u32 offset, u64 value);
 void unit_enable(int i, bool x2apic);
 /* Is @vector in IRR of vCPU @i? */
 bool unit_waits(int i, u8 vector);
+/* KVM_GET_IRQCHIP and KVM_SET_IRQCHIP. */
+int unit_get_chip(struct kvm_irqchip *chip);
+int unit_set_chip(const struct kvm_irqchip *chip);
 /* vCPU @i takes what it is offered and ends it: vector, -1 for none. */
 int unit_serve(int i);
 

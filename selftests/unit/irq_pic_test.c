@@ -423,24 +423,24 @@ static void save_and_restore(void **state)
 	pulse(6);
 	assert_int_equal(take(), 14);
 	for (i = 0; i < 2; i++)
-		assert_int_equal(umbra_irqchip_get(&unit.vm, &chip[i]), 0);
+		assert_int_equal(unit_get_chip(&chip[i]), 0);
 	assert_int_equal(chip[0].chip.pic.isr, 1 << 2);
 	assert_int_equal(chip[1].chip.pic.irq_base, BASE + 8);
 	init(1);
 	assert_int_equal(take(), -1);
 	for (i = 0; i < 2; i++)
-		assert_int_equal(umbra_irqchip_set(&unit.vm, &chip[i]), 0);
+		assert_int_equal(unit_set_chip(&chip[i]), 0);
 	for (i = 0; i < 2; i++) {
 		again = chip[i];
-		assert_int_equal(umbra_irqchip_get(&unit.vm, &again), 0);
+		assert_int_equal(unit_get_chip(&again), 0);
 		assert_memory_equal(&again, &chip[i], sizeof(again));
 	}
 	assert_int_equal(take(), -1);
 	eoi(14);
 	assert_int_equal(take(), 6);
 	again.chip_id = 3;
-	assert_int_equal(umbra_irqchip_get(&unit.vm, &again), -EINVAL);
-	assert_int_equal(umbra_irqchip_set(&unit.vm, &again), -EINVAL);
+	assert_int_equal(unit_get_chip(&again), -EINVAL);
+	assert_int_equal(unit_set_chip(&again), -EINVAL);
 }
 
 /* Anything at all, from both sides: no crash, no vector but those of the two chips. */
@@ -457,7 +457,7 @@ static void chaos(void **state)
 			for (j = 0; j < sizeof(chip); j++)
 				((u8 *)&chip)[j] = random();
 			chip.chip_id = random() % 2;
-			assert_int_equal(umbra_irqchip_set(&unit.vm, &chip), 0);
+			assert_int_equal(unit_set_chip(&chip), 0);
 			break;
 		case 1:
 			vector = umbra_pic_intack(&unit.vm);

@@ -79,7 +79,7 @@ static u64 pins(void)
 
 	for (i = 0; i < 3; i++) {
 		chip.chip_id = i;
-		assert_int_equal(umbra_irqchip_get(&unit.vm, &chip), 0);
+		assert_int_equal(unit_get_chip(&chip), 0);
 		mask |= i == 2 ? (u64)chip.chip.ioapic.irr << 16 :
 				 (u64)chip.chip.pic.last_irr << 8 * i;
 	}
@@ -296,8 +296,8 @@ static void split(void **state)
 {
 	struct kvm_irqchip chip = {};
 
-	assert_int_equal(umbra_irqchip_get(&unit.vm, &chip), -ENXIO);
-	assert_int_equal(umbra_irqchip_set(&unit.vm, &chip), -ENXIO);
+	assert_int_equal(unit_get_chip(&chip), -ENXIO);
+	assert_int_equal(unit_set_chip(&chip), -ENXIO);
 	assert_int_equal(line(0, 1), -1);
 	add_pin(0, KVM_IRQCHIP_IOAPIC, 0);
 	assert_int_equal(publish(), -EINVAL);

@@ -6,7 +6,7 @@
 
 # shellcheck source=selftests/vmm/tap.sh
 . "$(dirname "$0")/tap.sh"
-plan 60
+plan 61
 
 misc=$GUESTS/misc.elf
 
@@ -33,6 +33,16 @@ expect "a time limit ends the run and shows where it was" 103 out 'hangs now' \
 
 terminate 'hangs now' run --device "$DEVICE" --timeout "$LIMIT" "$misc" hang
 expect "SIGTERM ends the run" 108 err 'ended by Terminated'
+
+# This shell is the reader, and never reads. What a guest prints does not fill a pipe in time.
+mkfifo "$work/pipe"
+exec 5<>"$work/pipe"
+head -c 65536 /dev/zero >&5
+timeout -s KILL "$LIMIT" "$UMBRA" run --device "$DEVICE" --timeout 2 "$misc" hang \
+	>"$work/pipe" 2>"$work/err" </dev/null
+status=$?
+exec 5<&-
+expect "a time limit ends a guest whose output nobody reads" 103 err 'no end after 2 seconds'
 
 printf 'first\nsecond line\n\n' |
 	"$UMBRA" run --device "$DEVICE" --timeout "$LIMIT" "$misc" echo >"$work/out" 2>"$work/err"

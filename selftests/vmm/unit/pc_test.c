@@ -298,7 +298,8 @@ static void test_board(void **state)
 	u32 before, value;
 
 	(void)state;
-	serial_init(&machine.serial, -1, -1, false);
+	machine.output.fd = -1;
+	serial_init(&machine.serial, -1, &machine.output, false);
 	pc_init(&machine);
 	assert_int_equal(in(PC_PM_CONTROL, 2), 1);
 	out(PC_PM_EVENT + 2, 0x20, 2);
@@ -402,7 +403,8 @@ static void test_serial_irq(void **state)
 	unsigned int i;
 
 	(void)state;
-	serial_init(s, -1, -1, false);
+	machine.output.fd = -1;
+	serial_init(s, -1, &machine.output, false);
 	pc_init(&machine);
 	serial_write(s, 1, 3);			/* both, but OUT2 is off */
 	assert_int_equal(level, 0);

@@ -5,6 +5,7 @@
  *
  * Guest memory is at the end of a mapping of its own, so that a step beyond it is seen.
  */
+#include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -70,6 +72,22 @@ int hv_capability(const struct hypervisor *hv, int cap)
 	(void)hv;
 	(void)cap;
 	return 0;
+}
+
+/*
+ * The host's source of random numbers: a machine that has just booted has none. The kernel's
+ * blocks then, which a test would not come back from.
+ */
+static bool pool_ready;
+static unsigned int pool_waits;
+
+ssize_t getrandom(void *buffer, size_t length, unsigned int flags)
+{
+	(void)flags;
+	pool_waits += !pool_ready;
+	pool_ready = true;
+	memset(buffer, 0x5a, length);
+	return length;
 }
 
 static int setup(void **state)
@@ -460,6 +478,24 @@ static void test_rng(void **state)
 	assert_true(reg(d, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
+/* It is waited for where no vCPU can be made to wait, too. */
+static void test_rng_pool(void **state)
+{
+	struct virtio *d;
+
+	(void)state;
+	pool_ready = false;
+	pool_waits = 0;
+	d = add_rng();
+	assert_int_equal(pool_waits, 1);
+	drive(d);
+	put_desc(0, DATA, 64, VRING_DESC_F_WRITE, 0);
+	offer(0);
+	d->kind->service(d);
+	assert_int_equal(used_entry(0).len, 64);
+	assert_int_equal(pool_waits, 1);
+}
+
 static struct virtio *add_disk(struct disk *disk, bool readonly)
 {
 	char path[] = "/tmp/umbra-disk-XXXXXX";
@@ -584,7 +620,8 @@ static void test_console(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(pipes), 0);
-	d = virtio_console_add(&machine, pipes[1]);
+	assert_int_equal(output_open(&machine.output, pipes[1], &machine.ended), 0);
+	d = virtio_console_add(&machine);
 	assert_non_null(d);
 	negotiate(d);
 	/* The only queue the test sets up is, in turn, that of each direction. */
@@ -612,8 +649,86 @@ static void test_console(void **state)
 	assert_int_equal(used_entry(1).len, 56);
 	assert_int_equal(machine.ram[DATA + 0x1000 + 55], 'q');
 	assert_int_equal(machine.ram[DATA + 0x1000 + 56], 0);
+	output_close(&machine.output);
 	close(pipes[0]);
 	close(pipes[1]);
+}
+
+/* Nobody reads: that holds up the guest, and the end only for a moment. */
+static void test_console_stuck(void **state)
+{
+	struct virtio *d;
+	int pipes[2];
+	u16 i;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(fcntl(pipes[1], F_SETPIPE_SZ, 0x10000), 0x10000);
+	assert_int_equal(output_open(&machine.output, pipes[1], &machine.ended), 0);
+	d = virtio_console_add(&machine);
+	assert_non_null(d);
+	assert_int_equal(virtio_start_all(&machine), 0);
+	negotiate(d);
+	set_queue(d, 1, SIZE, DESC);
+	/* Two of three fill the pipe. */
+	for (i = 0; i < 3; i++) {
+		put_desc(i, DATA, 0x8000, 0, 0);
+		offer(i);
+	}
+	alarm(30);
+	set_reg(d, VIRTIO_MMIO_STATUS,
+		ACKNOWLEDGED | VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	while (used_index() < 2)
+		usleep(1000);
+	usleep(50000);
+	assert_int_equal(used_index(), 2);
+	machine.ended = true;
+	virtio_stop_all(&machine);
+	alarm(0);
+	assert_int_equal(used_index(), 3);
+	output_close(&machine.output);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+#define MUCH	300000
+
+static void *read_slowly(void *fd)
+{
+	static u8 bytes[0x10000];
+	size_t sum = 0;
+	ssize_t n;
+
+	do {
+		usleep(20000);
+		n = read(*(int *)fd, bytes, sizeof(bytes));
+		sum += n > 0 ? n : 0;
+	} while (n > 0);
+	return (void *)sum;
+}
+
+/* A reader that is slow gets the last that was written, after the end, too. */
+static void test_output_slow(void **state)
+{
+	u8 *bytes = calloc(1, MUCH);
+	struct output output;
+	pthread_t reader;
+	int pipes[2];
+	void *sum;
+
+	(void)state;
+	assert_non_null(bytes);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(output_open(&output, pipes[1], &machine.ended), 0);
+	close(pipes[1]);
+	machine.ended = true;
+	assert_int_equal(pthread_create(&reader, NULL, read_slowly, &pipes[0]), 0);
+	output_write(&output, bytes, MUCH);
+	output_close(&output);
+	pthread_join(reader, &sum);
+	assert_int_equal((size_t)sum, MUCH);
+	close(pipes[0]);
+	free(bytes);
 }
 
 int main(void)
@@ -629,10 +744,13 @@ int main(void)
 		TEST(test_registers),
 		TEST(test_negotiation),
 		TEST(test_rng),
+		TEST(test_rng_pool),
 		TEST(test_disk),
 		TEST(test_disk_readonly),
 		TEST(test_disk_hostile),
 		TEST(test_console),
+		TEST(test_console_stuck),
+		TEST(test_output_slow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,13 +254,16 @@ static void test_reasons(void **state)
 
 static void test_serial(void **state)
 {
+	atomic_bool ended = false;
+	struct output output;
 	struct serial s;
 	char text[16];
 	int pipes[2], i;
 
 	(void)state;
 	assert_int_equal(pipe(pipes), 0);
-	serial_init(&s, pipes[0], pipes[1], true);
+	assert_int_equal(output_open(&output, pipes[1], &ended), 0);
+	serial_init(&s, pipes[0], &output, true);
 	assert_int_equal(serial_read(&s, 5), 0x60);
 	serial_write(&s, 0, 'h');
 	serial_write(&s, 0, 'i');
@@ -298,15 +301,17 @@ static void test_serial(void **state)
 	close(pipes[0]);
 	close(pipes[1]);
 	serial_destroy(&s);
+	output_close(&output);
 }
 
 static void test_serial_limit(void **state)
 {
+	struct output nowhere = { .fd = -1 };
 	struct serial s;
 	size_t i;
 
 	(void)state;
-	serial_init(&s, -1, -1, true);
+	serial_init(&s, -1, &nowhere, true);
 	for (i = 0; i < SERIAL_CONSOLE_MAX + 10; i++)
 		serial_write(&s, 0, 'x');
 	assert_int_equal(s.console_len, SERIAL_CONSOLE_MAX);
