@@ -41,12 +41,13 @@ static int sleep_until_woken(struct umbra_vcpu *vcpu)
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (wakes(vcpu))
-			break;
+		/* First of all: other vCPUs can see to it that there is always an INIT. */
 		if (signal_pending(current)) {
 			r = -EINTR;
 			break;
 		}
+		if (wakes(vcpu))
+			break;
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
@@ -96,6 +97,8 @@ int umbra_halt(struct umbra_vcpu *vcpu)
 	obey_signals(vcpu);
 	while (vcpu->mp_state != KVM_MP_STATE_RUNNABLE && r == UMBRA_CONTINUE) {
 		r = sleep_until_woken(vcpu);
+		/* For the same reason: it may not have slept at all. */
+		cond_resched();
 		obey_signals(vcpu);
 		if (vcpu->mp_state == KVM_MP_STATE_HALTED && ends_hlt(vcpu)) {
 			WRITE_ONCE(vcpu->pv_kicked, false);
