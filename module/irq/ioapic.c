@@ -204,9 +204,9 @@ void umbra_ioapic_eoi(struct umbra_vcpu *vcpu, u8 vector)
 	unsigned long flags, pins;
 	bool storm;
 
-	/* It was set where the interrupt was sent: nobody ends one that is still being sent. */
-	if (!ioapic || !READ_ONCE(ioapic->remote_irr))
+	if (!ioapic)
 		return;
+	/* No look without the lock: one whose vector has arrived may still be about to be set. */
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
 	pins = eoi_pins(ioapic, vector);
 	if (pins && umbra_irqfd_wants_acks(vcpu->vm)) {

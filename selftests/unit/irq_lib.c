@@ -7,6 +7,7 @@
 struct unit unit;
 u32 tsc_khz = 2500000;
 struct delayed_work *unit_delayed;
+void (*unit_blocked)(void);
 
 static struct hrtimer *timers;		/* all that are queued, in no order */
 
@@ -229,6 +230,8 @@ void umbra_vcpu_wake(struct umbra_vcpu *vcpu)
 {
 	assert(vcpu->requests);
 	unit.told[vcpu->index].woken++;
+	if (unit.at_wake)
+		unit.at_wake();
 }
 
 void umbra_event_kick_nmi(struct umbra_vcpu *vcpu)

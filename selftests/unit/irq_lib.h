@@ -45,6 +45,7 @@ struct unit_told {
  * @acks: pins acknowledged, as umbra_irqfd_ack() was told
  * @wants_acks: answer of umbra_irqfd_wants_acks()
  * @at_ack: called for each of @acks
+ * @at_wake: called whenever a vCPU is woken
  */
 struct unit {
 	struct umbra_vm vm;
@@ -59,6 +60,7 @@ struct unit {
 	int acks[3][UMBRA_IOAPIC_PINS];
 	bool wants_acks;
 	void (*at_ack)(u32 chip, u32 pin);
+	void (*at_wake)(void);
 };
 
 extern struct unit unit;

@@ -232,16 +232,20 @@ void hrtimer_set_expires(struct hrtimer *timer, ktime_t time);
 #define hrtimer_is_queued(t)	((t)->queued)
 #define hrtimer_cb_get_time(t)	((void)(t), ktime_get())
 
-/* Altered: one thread, but who forgets or doubles a lock is caught. */
+/* Altered: one thread, but who forgets or doubles a lock is caught, unless @unit_blocked. */
 struct unit_lock {
 	bool held;
 };
+
+extern void (*unit_blocked)(void);	/* as another processor that has to wait; does not return */
 
 #define spinlock_t		struct unit_lock
 #define raw_spinlock_t		struct unit_lock
 
 static inline void unit_lock(struct unit_lock *l)
 {
+	if (l->held && unit_blocked)
+		unit_blocked();
 	assert(!l->held);
 	l->held = true;
 }
