@@ -35,7 +35,7 @@ static bool counts(u32 lvt)
 
 static u64 guest_tsc(const struct umbra_lapic *lapic)
 {
-	return rdtsc() + READ_ONCE(lapic->vcpu->tsc_offset);
+	return rdtsc() + umbra_tsc_hw_offset(lapic->vcpu);
 }
 
 static u64 tsc_to_ns(u64 ticks)

@@ -6,6 +6,7 @@
 
 struct unit unit;
 u32 tsc_khz = 2500000;
+u64 umbra_tsc_lost;
 struct delayed_work *unit_delayed;
 void (*unit_blocked)(void);
 
@@ -305,6 +306,7 @@ int unit_setup(enum umbra_irqchip chip, int vcpus)
 	unit.fail_alloc = -1;
 	unit.now = 1000 * (u64)NSEC_PER_SEC;
 	tsc_khz = 2500000;
+	umbra_tsc_lost = 0;
 	assert(!timers && vcpus <= UNIT_VCPUS);
 	if (umbra_irq_vm_create(&unit.vm))
 		return -1;

@@ -366,6 +366,13 @@ static inline bool umbra_has_quirk(const struct umbra_vm *vm, u64 quirk)
 	return !(vm->disabled_quirks & quirk);
 }
 
+extern u64 umbra_tsc_lost;
+
+static inline u64 umbra_tsc_hw_offset(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->tsc_offset + umbra_tsc_lost;
+}
+
 bool umbra_cpuid_has(const struct umbra_vcpu *vcpu, unsigned int x86_feature);
 void umbra_event_kick_nmi(struct umbra_vcpu *vcpu);
 

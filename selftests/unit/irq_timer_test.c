@@ -218,7 +218,7 @@ static void count_and_deadline(void **state)
 
 static u64 guest_tsc(void)
 {
-	return rdtsc() + vcpu->tsc_offset;
+	return rdtsc() + umbra_tsc_hw_offset(vcpu);
 }
 
 /* Fires when the guest's TSC is @deadline: not before, and at most @slack ns after. */
@@ -322,6 +322,25 @@ static void tsc_moves(void **state)
 	vcpu->tsc_offset += 2500000;
 	umbra_lapic_tsc_changed(vcpu);
 	expect_at(1000000);
+}
+
+/* The host slept and lost its TSC; the guest's goes on, and so do its deadlines. */
+static void host_sleeps(void **state)
+{
+	u64 lost = rdtsc() - 1000, d = guest_tsc() + 2500000;
+
+	unit_set_reg(0, APIC_LVTT, DEADLINE);
+	umbra_lapic_set_deadline(vcpu, d);
+	unit.drift -= lost;
+	umbra_tsc_lost += lost;
+	umbra_lapic_tsc_changed(vcpu);
+	expect_deadline(d, 2);
+	d = guest_tsc() + 2500000;
+	umbra_lapic_set_deadline(vcpu, d);
+	unit_pass(999000);
+	assert_false(fired());
+	unit_pass(1010);
+	assert_true(fired());
 }
 
 /*
@@ -569,6 +588,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(far_deadline, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(drift, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(tsc_moves, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(host_sleeps, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(races, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(race_keeps_second, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(wakes, setup, unit_teardown),
