@@ -76,7 +76,8 @@ static void one_shot(void **state)
 			assert_int_equal(unit_reg(0, APIC_TMCCT), counts[j]);
 			ns = (u64)counts[j] * divides[i].divisor;
 			unit_pass(ns / 3);
-			left = counts[j] - DIV_ROUND_UP(ns / 3, divides[i].divisor);
+			/* A step is made at its end: the count is 0 when the interrupt comes. */
+			left = counts[j] - ns / 3 / divides[i].divisor;
 			assert_int_equal(unit_reg(0, APIC_TMCCT), left);
 			expect_at(ns - ns / 3);
 			assert_int_equal(unit_reg(0, APIC_TMCCT), 0);
@@ -518,6 +519,35 @@ static void save_and_restore(void **state)
 	expect_at(3000000);
 }
 
+/* It is due, and its callback has yet to run: whatever happens now, the interrupt comes. */
+static void callback_is_late(void **state)
+{
+	struct kvm_lapic_state s;
+
+	unit_set_reg(0, APIC_LVTT, ONE_SHOT);
+	unit_set_reg(0, APIC_TDCR, 0x1);
+	unit_set_reg(0, APIC_TMICT, 1000);
+	unit.now += 1000000;
+	assert_int_equal(unit_reg(0, APIC_TMCCT), 1);
+	umbra_lapic_get_state(vcpu, &s);
+	unit_set_reg(0, APIC_TMICT, 0);
+	umbra_lapic_set_state(vcpu, &s);
+	expect_at(4);
+	assert_int_equal(unit_reg(0, APIC_TMCCT), 0);
+
+	unit_set_reg(0, APIC_TMICT, 1000);
+	unit.now += 1000000;
+	unit_set_reg(0, APIC_TDCR, 0xb);
+	expect_at(0);
+	expect_never();
+
+	unit_set_reg(0, APIC_TMICT, 1000000);
+	unit.now += 1000000;
+	unit_set_reg(0, APIC_LVTT, PERIODIC);
+	expect_at(1);
+	expect_at(1000000);
+}
+
 static void expire_now(void)
 {
 	assert_true(unit_pass_to_timer());
@@ -593,6 +623,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(race_keeps_second, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(wakes, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(save_and_restore, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(callback_is_late, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(saved_as_it_fires, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(reset_stops, setup, unit_teardown),
 	};
