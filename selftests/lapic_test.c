@@ -503,6 +503,20 @@ TEST_F(lapic, state_moves_to_another)
 	ut_vm_free(vm);
 }
 
+/* The state after a reset, of which virtual wire is a part, goes in as it came out. */
+TEST_F(lapic, reset_state_stays)
+{
+	struct kvm_lapic_state state, again;
+
+	ASSERT_EQ(0xff, ut_lapic_reg(self->vcpu, UT_APIC_SVR));
+	ASSERT_EQ(UT_DM_EXTINT, ut_lapic_reg(self->vcpu, UT_APIC_LVT0));
+	ut_must_ioctl(self->vcpu->fd, KVM_GET_LAPIC, &state);
+	ut_must_ioctl(self->vcpu->fd, KVM_SET_LAPIC, &state);
+	ut_must_ioctl(self->vcpu->fd, KVM_GET_LAPIC, &again);
+	EXPECT_EQ(UT_DM_EXTINT, ut_lapic_reg(self->vcpu, UT_APIC_LVT0));
+	EXPECT_EQ(0, memcmp(&state, &again, sizeof(state)));
+}
+
 /* User space may set a pending interrupt by the state alone. */
 static void guest_open(void)
 {
