@@ -297,6 +297,8 @@ void umbra_apic_extint_kick(struct umbra_vm *vm)
 	struct umbra_vcpu *vcpu;
 	int i;
 
+	/* After the 8259A's output: who opens LINT0 meanwhile looks at that in its turn. */
+	smp_mb();
 	for (i = 0; (vcpu = umbra_vcpu_at(vm, i)); i++)
 		if (READ_ONCE(vcpu->lapic->extint_open))
 			umbra_lapic_notify(vcpu->lapic);

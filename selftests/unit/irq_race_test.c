@@ -93,10 +93,28 @@ static void eoi_while_it_is_sent(void **state)
 	assert_int_equal(entry(), VECTOR | LEVEL | REMOTE_IRR);
 }
 
+static void open_lint0(void)
+{
+	unit_set_reg(1, APIC_LVT0, APIC_DM_EXTINT);
+	unit.vcpu[1].ev.look = false;
+}
+
+/* LINT0 is opened between the 8259A's output and the look for who has it open. */
+static void extint_opened_as_it_comes(void **state)
+{
+	unit_enable(1, false);
+	unit.elsewhere = open_lint0;
+	unit.told[1].woken = 0;
+	umbra_apic_extint_kick(&unit.vm);
+	assert_null(unit.elsewhere);
+	assert_int_equal(unit.told[1].woken, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(eoi_while_it_is_sent, setup, teardown),
+		cmocka_unit_test_setup_teardown(extint_opened_as_it_comes, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
