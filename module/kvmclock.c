@@ -276,19 +276,23 @@ static void write_page(struct umbra_vcpu *vcpu, struct pvclock_vcpu_time_info *i
 	const unsigned int flags = offsetof(struct pvclock_vcpu_time_info, flags);
 	struct umbra_kvmclock *k = &vcpu->clock;
 	gpa_t gpa = k->msr & ~(u64)KVM_MSR_ENABLED;
-	u32 version = k->version + 1;
+	u32 version;
 	u8 old;
 
-	if (umbra_gpa_read(vcpu->vm, gpa + flags, &old, sizeof(old)))
+	if (umbra_gpa_read(vcpu->vm, gpa + flags, &old, sizeof(old)) ||
+	    umbra_gpa_read(vcpu->vm, gpa, &version, sizeof(version)))
 		return;
-	if (k->stopped || (k->version && old & PVCLOCK_GUEST_STOPPED))
+	if (k->stopped || (k->shown && old & PVCLOCK_GUEST_STOPPED))
 		info->flags |= PVCLOCK_GUEST_STOPPED;
+	/* On from there: a guest may have been saved, and restored here, in the middle of reading. */
+	version = (version + 1) | 1;
 	if (guest_write(vcpu, gpa, &version, sizeof(version)))
 		return;
 	smp_wmb();	/* odd before anything changes ... */
 	guest_write(vcpu, gpa + body, (u8 *)info + body, sizeof(*info) - body);
 	smp_wmb();	/* ... and all of it before even */
-	k->version = ++version;
+	k->shown = true;
+	version++;
 	if (!guest_write(vcpu, gpa, &version, sizeof(version)))
 		k->stopped = false;
 }
