@@ -318,3 +318,8 @@ u8 umbra_lapic_sipi_vector(struct umbra_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->lapic->sipi_vector);
 }
+
+void umbra_lapic_set_sipi_vector(struct umbra_vcpu *vcpu, u8 vector)
+{
+	WRITE_ONCE(vcpu->lapic->sipi_vector, vector);
+}
