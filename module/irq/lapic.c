@@ -79,7 +79,7 @@ void umbra_lapic_set_tpr(struct umbra_vcpu *vcpu, u8 tpr)
 
 void umbra_lapic_set_cr8(struct umbra_vcpu *vcpu, u64 cr8)
 {
-	if (vcpu->lapic->tpr >> 4 != cr8)
+	if (vcpu->lapic->tpr != cr8 << 4)
 		set_tpr(vcpu->lapic, cr8 << 4);
 }
 
