@@ -295,13 +295,6 @@ u32 umbra_lapic_vapic(struct umbra_vcpu *vcpu)
 	return lapic->tpr | (lapic->isr_top & 0xf0) << 8 | (waits < 0 ? 0 : (u32)waits << 24);
 }
 
-bool umbra_lapic_has_vector(struct umbra_vcpu *vcpu, u8 vector)
-{
-	const struct umbra_lapic *lapic = vcpu->lapic;
-
-	return test_bit(vector, lapic->irr) || test_bit(vector, lapic->isr);
-}
-
 unsigned long umbra_lapic_signals(struct umbra_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->lapic->signals);

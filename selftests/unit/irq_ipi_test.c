@@ -185,7 +185,7 @@ static void one_message(void)
 	for (i = 0; i < UNIT_VCPUS; i++) {
 		meant = means(from, &msg, i) && model[i].enabled;
 		possible += meant;
-		got = umbra_lapic_has_vector(&unit.vcpu[i], msg.vector);
+		got = unit_waits(i, msg.vector);
 		n += got;
 		if (got)
 			assert_true(meant);
