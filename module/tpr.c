@@ -12,8 +12,8 @@
 #include <linux/srcu.h>
 #include <linux/string.h>
 #include "guest_mem.h"
+#include "guest_write.h"
 #include "irq/irq.h"
-#include "mmu/mmu.h"
 #include "request.h"
 #include "tpr.h"
 #include "vcpu.h"
@@ -55,14 +55,8 @@ bool umbra_tpr_exit(struct umbra_vcpu *vcpu)
 static int show(struct umbra_vcpu *vcpu, u32 old)
 {
 	u32 new = umbra_lapic_vapic(vcpu);
-	int r = 0;
 
-	if (new != old) {
-		umbra_mmu_guest_write(vcpu, vcpu->tpr.page, &new, sizeof(new), false);
-		r = umbra_gpa_write(vcpu->vm, vcpu->tpr.page, &new, sizeof(new));
-		umbra_mmu_guest_write(vcpu, vcpu->tpr.page, &new, sizeof(new), true);
-	}
-	return r;
+	return new == old ? 0 : umbra_guest_write(vcpu, vcpu->tpr.page, &new, sizeof(new));
 }
 
 void umbra_tpr_sync(struct umbra_vcpu *vcpu)
