@@ -340,8 +340,12 @@ TEST_F_TIMEOUT(hypercall, kick_is_saved, UT_IRQ_TIMEOUT)
 	/* As on another host, where only the state has arrived. */
 	ut_set_mp(self->vcpu[1], KVM_MP_STATE_RUNNABLE);
 	runner = ut_runner_start(self->vcpu[1]);
-	ut_wait(*ut_guest_var(self->vm, awake) == 1);
+	ut_wait(*ut_guest_var(self->vm, awake) >= 1);
+	ut_sleep_ms(50);
 	ut_runner_stop(runner);
+	/* Once: but KVM keeps it for the next HLT, too. */
+	if (ut_on_umbra())
+		EXPECT_EQ(1, *ut_guest_var(self->vm, awake));
 }
 
 TEST(no_chip)

@@ -130,6 +130,8 @@ TEST_F(tpr, page_follows)
 {
 	struct ut_vcpu *vcpu = ut_vcpu_long(self->vm, 0, guest_past_the_page);
 
+	if (!ut_on_umbra())
+		SKIP(return, "on KVM the page undoes what it was not told in time");
 	ut_add_slot(self->vm, 1, VAPIC_GPA, UT_PAGE_SIZE, 0);
 	ut_map(self->vm, VAPIC_GPA, VAPIC_GPA, 1, UT_PTE_W);
 	set_page(vcpu);
@@ -151,6 +153,8 @@ TEST_F(tpr, page_comes_later)
 	struct ut_vcpu *vcpu = ut_vcpu_long(self->vm, 0, guest_finds_page);
 	u8 *page = ut_add_slot(self->vm, 1, VAPIC_GPA, UT_PAGE_SIZE, 0);
 
+	if (!ut_on_umbra())
+		SKIP(return, "on KVM the page undoes what it was not told in time");
 	ut_lapic_set_reg(vcpu, UT_APIC_TPR, 0x20);
 	*page = 0x90;
 	ut_map(self->vm, VAPIC_GPA, VAPIC_GPA, 1, UT_PTE_W);
