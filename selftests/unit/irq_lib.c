@@ -9,6 +9,7 @@ u32 tsc_khz = 2500000;
 u64 umbra_tsc_lost;
 struct delayed_work *unit_delayed;
 void (*unit_blocked)(void);
+int unit_lookups;
 
 static struct hrtimer *timers;		/* all that are queued, in no order */
 

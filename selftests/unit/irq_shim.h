@@ -356,8 +356,11 @@ struct umbra_vcpu {
 	struct umbra_lapic *lapic;
 };
 
+extern int unit_lookups;	/* how often somebody looked for a vCPU */
+
 static inline struct umbra_vcpu *umbra_vcpu_at(const struct umbra_vm *vm, int index)
 {
+	unit_lookups++;
 	return index < vm->nr_vcpus ? vm->vcpu[index] : NULL;
 }
 
