@@ -114,6 +114,8 @@ int umbra_lapic_set_state(struct umbra_vcpu *vcpu, const struct kvm_lapic_state 
 	if (lapic->mode == UMBRA_LAPIC_X2APIC && vcpu->vm->irq.x2apic_ids &&
 	    get_reg(state, APIC_ID) != vcpu->id)
 		return -EINVAL;
+	/* The interrupt of the timer that was is none of the new state's. */
+	umbra_lapic_timer_pause(lapic);
 	set_ids(lapic, state);
 	set_icr(lapic, state);
 	set_bits(lapic->isr, state, APIC_ISR);

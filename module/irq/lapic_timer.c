@@ -256,6 +256,11 @@ void umbra_lapic_timer_set_lvt(struct umbra_lapic *lapic, u32 lvt)
 		count_down(lapic, left);
 }
 
+void umbra_lapic_timer_pause(struct umbra_lapic *lapic)
+{
+	hrtimer_cancel(&lapic->timer.hr);
+}
+
 void umbra_lapic_timer_restore(struct umbra_lapic *lapic, u32 lvt, u32 initial, u32 count,
 			       u32 divide)
 {
