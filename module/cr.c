@@ -255,9 +255,10 @@ int umbra_set_cr8(struct umbra_vcpu *vcpu, u64 value)
 	if (vcpu->cr8 != value) {
 		vcpu->cr8 = value;
 		umbra_vendor->sync_crs(vcpu);
-		if (vcpu->lapic)
-			umbra_lapic_set_cr8(vcpu, value);
 	}
+	/* Also when it stays: the task priority has bits that a write of CR8 clears. */
+	if (vcpu->lapic)
+		umbra_lapic_set_cr8(vcpu, value);
 	return 0;
 }
 

@@ -145,6 +145,8 @@ int umbra_event_set(struct umbra_vcpu *vcpu, const struct kvm_vcpu_events *in)
 		ev->nmi_pending = !!in->nmi.pending;
 	}
 	ev->nmi_blocked = in->nmi.masked;
+	if (in->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR && vcpu->lapic)
+		umbra_lapic_set_sipi_vector(vcpu, in->sipi_vector);
 	if (in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 		ev->triple_fault = in->triple_fault.pending;
 	umbra_request(vcpu, UMBRA_REQ_EVENT);

@@ -41,12 +41,13 @@ static int sleep_until_woken(struct umbra_vcpu *vcpu)
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (wakes(vcpu))
-			break;
+		/* First of all: other vCPUs can see to it that there is always an INIT. */
 		if (signal_pending(current)) {
 			r = -EINTR;
 			break;
 		}
+		if (wakes(vcpu))
+			break;
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
@@ -89,6 +90,12 @@ static void obey_signals(struct umbra_vcpu *vcpu)
 		obey_sipi(vcpu, umbra_lapic_sipi_vector(vcpu));
 }
 
+static void end_hlt(struct umbra_vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->pv_kicked, false);
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
 int umbra_halt(struct umbra_vcpu *vcpu)
 {
 	int r = UMBRA_CONTINUE;
@@ -96,11 +103,11 @@ int umbra_halt(struct umbra_vcpu *vcpu)
 	obey_signals(vcpu);
 	while (vcpu->mp_state != KVM_MP_STATE_RUNNABLE && r == UMBRA_CONTINUE) {
 		r = sleep_until_woken(vcpu);
+		/* For the same reason: it may not have slept at all. */
+		cond_resched();
 		obey_signals(vcpu);
-		if (vcpu->mp_state == KVM_MP_STATE_HALTED && ends_hlt(vcpu)) {
-			WRITE_ONCE(vcpu->pv_kicked, false);
-			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
-		}
+		if (vcpu->mp_state == KVM_MP_STATE_HALTED && ends_hlt(vcpu))
+			end_hlt(vcpu);
 	}
 	return r;
 }
@@ -115,7 +122,8 @@ void umbra_halt_enter(struct umbra_vcpu *vcpu)
 /**
  * umbra_get_mp_state() - KVM_GET_MP_STATE
  * @vcpu: virtual processor
- * @out: filled; INIT and SIPI that came meanwhile have taken effect
+ * @out: filled; INIT and SIPI that came meanwhile have taken effect, as has the kick of
+ *	another vCPU: nothing that user space can save would tell of it
  *
  * Return: 0.
  */
@@ -123,6 +131,8 @@ int umbra_get_mp_state(struct umbra_vcpu *vcpu, struct kvm_mp_state *out)
 {
 	if (vcpu->lapic)
 		obey_signals(vcpu);
+	if (vcpu->mp_state == KVM_MP_STATE_HALTED && READ_ONCE(vcpu->pv_kicked))
+		end_hlt(vcpu);
 	out->mp_state = vcpu->mp_state;
 	return 0;
 }

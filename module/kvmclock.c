@@ -12,7 +12,6 @@
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
 #include <linux/math64.h>
-#include <linux/mm.h>
 #include <linux/smp.h>
 #include <linux/srcu.h>
 #include <linux/string.h>
@@ -21,8 +20,8 @@
 #include <asm/tsc.h>
 #include "cpuid.h"
 #include "guest_mem.h"
+#include "guest_write.h"
 #include "kvmclock.h"
-#include "mmu/mmu.h"
 #include "request.h"
 #include "tsc.h"
 #include "vcpu.h"
@@ -188,23 +187,6 @@ int umbra_set_clock(struct umbra_vm *vm, const struct kvm_clock_data *in)
 	return 0;
 }
 
-/* As the guest would write it itself: traces of the page are told. */
-static int guest_write(struct umbra_vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len)
-{
-	unsigned int n;
-	int r;
-
-	for (; len; gpa += n, data += n, len -= n) {
-		n = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gpa));
-		umbra_mmu_guest_write(vcpu, gpa, data, n, false);
-		r = umbra_gpa_write(vcpu->vm, gpa, data, n);
-		umbra_mmu_guest_write(vcpu, gpa, data, n, true);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
 static bool has_page(const struct umbra_kvmclock *k)
 {
 	return k->msr & KVM_MSR_ENABLED;
@@ -276,20 +258,24 @@ static void write_page(struct umbra_vcpu *vcpu, struct pvclock_vcpu_time_info *i
 	const unsigned int flags = offsetof(struct pvclock_vcpu_time_info, flags);
 	struct umbra_kvmclock *k = &vcpu->clock;
 	gpa_t gpa = k->msr & ~(u64)KVM_MSR_ENABLED;
-	u32 version = k->version + 1;
+	u32 version;
 	u8 old;
 
-	if (umbra_gpa_read(vcpu->vm, gpa + flags, &old, sizeof(old)))
+	if (umbra_gpa_read(vcpu->vm, gpa + flags, &old, sizeof(old)) ||
+	    umbra_gpa_read(vcpu->vm, gpa, &version, sizeof(version)))
 		return;
-	if (k->stopped || (k->version && old & PVCLOCK_GUEST_STOPPED))
+	if (k->stopped || (k->shown && old & PVCLOCK_GUEST_STOPPED))
 		info->flags |= PVCLOCK_GUEST_STOPPED;
-	if (guest_write(vcpu, gpa, &version, sizeof(version)))
+	/* On from there: a guest may have been saved, and restored here, in the middle of reading. */
+	version = (version + 1) | 1;
+	if (umbra_guest_write(vcpu, gpa, &version, sizeof(version)))
 		return;
 	smp_wmb();	/* odd before anything changes ... */
-	guest_write(vcpu, gpa + body, (u8 *)info + body, sizeof(*info) - body);
+	umbra_guest_write(vcpu, gpa + body, (u8 *)info + body, sizeof(*info) - body);
 	smp_wmb();	/* ... and all of it before even */
-	k->version = ++version;
-	if (!guest_write(vcpu, gpa, &version, sizeof(version)))
+	k->shown = true;
+	version++;
+	if (!umbra_guest_write(vcpu, gpa, &version, sizeof(version)))
 		k->stopped = false;
 }
 
@@ -335,14 +321,14 @@ static void write_wall_clock(struct umbra_vcpu *vcpu, gpa_t gpa)
 	if (umbra_gpa_read(vm, gpa, &version, sizeof(version)))
 		goto out;
 	wall.version = (version + 1) | 1;
-	if (guest_write(vcpu, gpa, &wall.version, sizeof(wall.version)))
+	if (umbra_guest_write(vcpu, gpa, &wall.version, sizeof(wall.version)))
 		goto out;
 	smp_wmb();	/* as in write_page() */
-	if (guest_write(vcpu, gpa, &wall, sizeof(wall)))
+	if (umbra_guest_write(vcpu, gpa, &wall, sizeof(wall)))
 		goto out;
 	smp_wmb();	/* likewise */
 	wall.version++;
-	guest_write(vcpu, gpa, &wall.version, sizeof(wall.version));
+	umbra_guest_write(vcpu, gpa, &wall.version, sizeof(wall.version));
 out:
 	srcu_read_unlock(&vm->srcu, idx);
 }
@@ -408,7 +394,7 @@ long umbra_kvmclock_pairing(struct umbra_vcpu *vcpu, gpa_t gpa, u64 type)
 	pair.nsec = nsec;
 	pair.tsc = now.tsc + vcpu->tsc_offset;
 	idx = srcu_read_lock(&vcpu->vm->srcu);
-	r = guest_write(vcpu, gpa, &pair, sizeof(pair));
+	r = umbra_guest_write(vcpu, gpa, &pair, sizeof(pair));
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return r ? -KVM_EFAULT : 0;
 }

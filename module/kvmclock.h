@@ -37,7 +37,7 @@ struct umbra_clock {
 /**
  * struct umbra_kvmclock - a vCPU's page; member "clock" of struct umbra_vcpu. (v)
  * @msr: MSR_KVM_SYSTEM_TIME: address, and KVM_MSR_ENABLED
- * @version: of the page, even
+ * @shown: the page has been written since @msr was
  * @stopped: KVM_KVMCLOCK_CTRL: tell the guest that it was stopped
  * @line: the page was written from the VM's line
  * @cpu: otherwise: the host CPU whose TSC is in the page
@@ -45,7 +45,7 @@ struct umbra_clock {
  */
 struct umbra_kvmclock {
 	u64 msr;
-	u32 version;
+	bool shown;
 	bool stopped;
 	bool line;
 	int cpu;

@@ -194,11 +194,16 @@ static int run_atomic(struct umbra_vcpu *vcpu, bool *handled)
 			*handled = false;
 			break;
 		}
+		/* What the guest wrote there comes first, and its page may have to be faulted in. */
+		if (unlikely(vcpu->tpr.page)) {
+			*handled = false;
+			break;
+		}
 		idx = srcu_read_lock(&vcpu->vm->srcu);
 		r = umbra_exit_fast(vcpu);
 		srcu_read_unlock(&vcpu->vm->srcu, idx);
 		*handled = r != UMBRA_SLOW;
-	} while (r == UMBRA_CONTINUE && !window_wanted_and_open(vcpu) && !vcpu->tpr.page);
+	} while (r == UMBRA_CONTINUE && !window_wanted_and_open(vcpu));
 	put(vcpu);
 	preempt_enable();
 	return r;
@@ -287,6 +292,8 @@ static int run_loop(struct umbra_vcpu *vcpu)
 		}
 		if (vcpu->pv_eoi.armed)
 			umbra_pv_eoi_disarm(vcpu, false);
+		if (unlikely(vcpu->tpr.page))
+			umbra_tpr_sync(vcpu);
 		idx = srcu_read_lock(&vcpu->vm->srcu);
 		r = umbra_exit_handle(vcpu);
 		srcu_read_unlock(&vcpu->vm->srcu, idx);

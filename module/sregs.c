@@ -107,7 +107,9 @@ static void apply(struct umbra_vcpu *vcpu, const struct kvm_sregs2 *in, const u6
 	vcpu->cr3 = in->cr3;
 	vcpu->cr4 = in->cr4;
 	vcpu->efer = in->efer;
-	umbra_set_cr8(vcpu, in->cr8);
+	/* Bits of the task priority that are not in CR8 are KVM_SET_LAPIC's, which may have been. */
+	if (in->cr8 != vcpu->cr8)
+		umbra_set_cr8(vcpu, in->cr8);
 	umbra_set_apic_base(vcpu, in->apic_base, true);
 	if (pdptes)
 		memcpy(vcpu->pdpte, pdptes, sizeof(vcpu->pdpte));

@@ -12,8 +12,8 @@
 #include <linux/srcu.h>
 #include <linux/string.h>
 #include "guest_mem.h"
+#include "guest_write.h"
 #include "irq/irq.h"
-#include "mmu/mmu.h"
 #include "request.h"
 #include "tpr.h"
 #include "vcpu.h"
@@ -51,21 +51,27 @@ bool umbra_tpr_exit(struct umbra_vcpu *vcpu)
 	return false;
 }
 
+/* What the local APIC says goes into the page: 0, or -EFAULT. */
+static int show(struct umbra_vcpu *vcpu, u32 old)
+{
+	u32 new = umbra_lapic_vapic(vcpu);
+
+	return new == old ? 0 : umbra_guest_write(vcpu, vcpu->tpr.page, &new, sizeof(new));
+}
+
 void umbra_tpr_sync(struct umbra_vcpu *vcpu)
 {
-	gpa_t page = vcpu->tpr.page;
-	u32 old, new;
+	struct umbra_tpr *tpr = &vcpu->tpr;
+	u32 old;
 	int idx;
 
 	idx = srcu_read_lock(&vcpu->vm->srcu);
-	if (!umbra_gpa_read(vcpu->vm, page, &old, sizeof(old))) {
-		umbra_lapic_set_tpr(vcpu, old);
-		new = umbra_lapic_vapic(vcpu);
-		if (new != old) {
-			umbra_mmu_guest_write(vcpu, page, &new, sizeof(new), false);
-			umbra_gpa_write(vcpu->vm, page, &new, sizeof(new));
-			umbra_mmu_guest_write(vcpu, page, &new, sizeof(new), true);
-		}
+	if (umbra_gpa_read(vcpu->vm, tpr->page, &old, sizeof(old))) {
+		tpr->shown = -1;
+	} else {
+		if (tpr->shown >= 0 && (u8)old != tpr->shown)
+			umbra_lapic_set_tpr(vcpu, old);
+		tpr->shown = show(vcpu, old) ? -1 : (u8)umbra_lapic_vapic(vcpu);
 	}
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
 }
@@ -110,5 +116,6 @@ int umbra_set_vapic_addr(struct umbra_vcpu *vcpu, const struct kvm_vapic_addr *i
 	if (r)
 		return -EINVAL;
 	vcpu->tpr.page = in->vapic_addr;
+	vcpu->tpr.shown = -1;
 	return 0;
 }

@@ -21,6 +21,7 @@ struct umbra_vcpu;
  * @eoi: vector to report
  * @rip: instruction of the access to report
  * @page: KVM_SET_VAPIC_ADDR, 0 for none
+ * @shown: task priority that the page had when both were in step last, -1: never yet
  */
 struct umbra_tpr {
 	bool report;
@@ -28,6 +29,7 @@ struct umbra_tpr {
 	u8 eoi;
 	u64 rip;
 	gpa_t page;
+	int shown;
 };
 
 /* The guest accessed the TPR by MMIO: exit to user space if it wants that. vCPU, atomic. */
@@ -36,7 +38,11 @@ void umbra_tpr_accessed(struct umbra_vcpu *vcpu, bool write);
 void umbra_eoi_exit(struct umbra_vcpu *vcpu, u8 vector);
 /* Serve either: true when vcpu->run is filled. vCPU. */
 bool umbra_tpr_exit(struct umbra_vcpu *vcpu);
-/* Around a series of entries: take over what the guest wrote; show what is new. Sleeps. */
+/*
+ * Where there is a page. After each exit, before anything is done about it: what the guest
+ * wrote came first. And before each entry: else the page shows what the local APIC says now.
+ * Sleeps.
+ */
 void umbra_tpr_sync(struct umbra_vcpu *vcpu);
 
 /* ioctl bodies; vcpu->mutex held. */

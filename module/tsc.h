@@ -21,10 +21,10 @@ static inline u64 umbra_host_tsc(void)
 	return rdtsc_ordered() + READ_ONCE(umbra_tsc_lost);
 }
 
-/* What the processor has to add to its own TSC. */
+/* What the processor has to add to its own TSC. Any context. */
 static inline u64 umbra_tsc_hw_offset(const struct umbra_vcpu *vcpu)
 {
-	return vcpu->tsc_offset + READ_ONCE(umbra_tsc_lost);
+	return READ_ONCE(vcpu->tsc_offset) + READ_ONCE(umbra_tsc_lost);
 }
 
 /* Did the host sleep since the processor was told? Then umbra_tsc_sync(). vCPU. */

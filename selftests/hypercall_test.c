@@ -312,6 +312,42 @@ TEST_F_TIMEOUT(hypercall, kick, UT_IRQ_TIMEOUT)
 	ut_runner_stop(runner[1]);
 }
 
+static void guest_kick_once(void)
+{
+	GUEST_ASSERT_EQ(0, hypercall(KVM_HC_KICK_CPU, 0, 1, 0, 0));
+	guest_done();
+}
+
+/* Kicked while nobody runs it: who saves the halted one has to know. */
+TEST_F_TIMEOUT(hypercall, kick_is_saved, UT_IRQ_TIMEOUT)
+{
+	struct ut_runner *runner;
+
+	self->vcpu[1] = ut_vcpu_long(self->vm, 1, guest_sleeper);
+	ut_set_mp(self->vcpu[1], KVM_MP_STATE_RUNNABLE);
+	runner = ut_runner_start(self->vcpu[1]);
+	ut_wait(*ut_guest_var(self->vm, asleep) == 1);
+	ut_runner_stop(runner);
+	/* It may have been stopped just before its HLT. */
+	while (ut_mp_state(self->vcpu[1]) != KVM_MP_STATE_HALTED) {
+		runner = ut_runner_start(self->vcpu[1]);
+		ut_sleep_ms(10);
+		ut_runner_stop(runner);
+	}
+	ut_restart(self->vcpu[0], guest_kick_once);
+	ut_until(self->vcpu[0], UT_UNTIL_DONE);
+	ASSERT_EQ(KVM_MP_STATE_RUNNABLE, ut_mp_state(self->vcpu[1]));
+	/* As on another host, where only the state has arrived. */
+	ut_set_mp(self->vcpu[1], KVM_MP_STATE_RUNNABLE);
+	runner = ut_runner_start(self->vcpu[1]);
+	ut_wait(*ut_guest_var(self->vm, awake) >= 1);
+	ut_sleep_ms(50);
+	ut_runner_stop(runner);
+	/* Once: but KVM keeps it for the next HLT, too. */
+	if (ut_on_umbra())
+		EXPECT_EQ(1, *ut_guest_var(self->vm, awake));
+}
+
 TEST(no_chip)
 {
 	struct ut_vcpu *vcpu;

@@ -429,6 +429,33 @@ TEST_F(kvmclock, stopped)
 	EXPECT_EQ(0, p->flags & GUEST_STOPPED);
 }
 
+/*
+ * Saved while it reads, and restored: the version that it finds is not the one that it began
+ * with, or it would take half of each for a whole.
+ */
+TEST_F(kvmclock, version_goes_on)
+{
+	struct clock_page *p = page_of(self, 0);
+	u32 version, i;
+	u64 msr;
+
+	start(self, 0);
+	ASSERT_EQ(1, ut_read_msr(self->vcpu[0], self->time_msr, &msr));
+	for (i = 0; i < 5; i++) {
+		version = p->version;
+		ASSERT_EQ(1, ut_write_msr(self->vcpu[0], self->time_msr, msr));
+		guest_time(self, 0);
+		EXPECT_LT(version, p->version);
+		EXPECT_EQ(0, p->version & 1);
+	}
+	/* Whoever saved it may have been in the middle of writing. */
+	p->version = 0x7fffffff;
+	ASSERT_EQ(1, ut_write_msr(self->vcpu[0], self->time_msr, msr));
+	guest_time(self, 0);
+	EXPECT_LT(0x7fffffff, p->version);
+	EXPECT_EQ(0, p->version & 1);
+}
+
 /* The guest moves its TSC: its clock does not notice. */
 TEST_F(kvmclock, tsc_moves)
 {

@@ -483,6 +483,48 @@ TEST_F(lapic, state_moves_to_another)
 	ut_vm_free(vm);
 }
 
+/* The state after a reset, of which virtual wire is a part, goes in as it came out. */
+TEST_F(lapic, reset_state_stays)
+{
+	struct kvm_lapic_state state, again;
+
+	ASSERT_EQ(0xff, ut_lapic_reg(self->vcpu, UT_APIC_SVR));
+	ASSERT_EQ(UT_DM_EXTINT, ut_lapic_reg(self->vcpu, UT_APIC_LVT0));
+	ut_must_ioctl(self->vcpu->fd, KVM_GET_LAPIC, &state);
+	ut_must_ioctl(self->vcpu->fd, KVM_SET_LAPIC, &state);
+	ut_must_ioctl(self->vcpu->fd, KVM_GET_LAPIC, &again);
+	EXPECT_EQ(UT_DM_EXTINT, ut_lapic_reg(self->vcpu, UT_APIC_LVT0));
+	EXPECT_EQ(0, memcmp(&state, &again, sizeof(state)));
+}
+
+/* Bits 3:0 of TPR: CR8 does not have them, and a write of it clears them. */
+static void guest_lower_bits(u64 kept)
+{
+	guest_apic_write(UT_APIC_TPR, 0x57);
+	guest_write_cr8(5);
+	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_TPR), 0x50);
+	guest_apic_write(UT_APIC_TPR, 0x57);
+	guest_write_cr8(6);
+	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_TPR), 0x60);
+	guest_apic_write(UT_APIC_TPR, 0x67);
+	guest_sync(1);
+	GUEST_ASSERT_EQ(guest_apic_read(UT_APIC_TPR), kept);
+	guest_done();
+}
+
+TEST_F(lapic, lower_bits_and_cr8)
+{
+	struct kvm_sregs sregs;
+
+	ut_restart(self->vcpu, guest_lower_bits);
+	/* KVM takes the registers that user space sets for a write of CR8, too. */
+	ut_set_args(self->vcpu, ut_on_umbra() ? 0x67 : 0x60, 0);
+	ut_until(self->vcpu, 1);
+	ut_get_sregs(self->vcpu, &sregs);
+	ut_set_sregs(self->vcpu, &sregs);
+	ut_until(self->vcpu, UT_UNTIL_DONE);
+}
+
 /* User space may set a pending interrupt by the state alone. */
 static void guest_open(void)
 {

@@ -327,6 +327,29 @@ TEST_F_TIMEOUT(sipi, init_received_by_user_space, UT_IRQ_TIMEOUT)
 	ASSERT_EQ(1, starts(self->vm, PAGE));
 }
 
+/* Its SIPI has come, set by user space, which knows the vector. */
+TEST_F_TIMEOUT(sipi, sipi_received_by_user_space, UT_IRQ_TIMEOUT)
+{
+	struct kvm_vcpu_events events;
+	struct ut_runner *runner;
+
+	ut_must_ioctl(self->ap->fd, KVM_GET_VCPU_EVENTS, &events);
+	EXPECT_EQ(0, events.flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR);
+	events.flags |= KVM_VCPUEVENT_VALID_SIPI_VECTOR;
+	events.sipi_vector = OTHER_PAGE;
+	ut_must_ioctl(self->ap->fd, KVM_SET_VCPU_EVENTS, &events);
+	/* Without the flag it means nothing. */
+	events.flags &= ~KVM_VCPUEVENT_VALID_SIPI_VECTOR;
+	events.sipi_vector = PAGE;
+	ut_must_ioctl(self->ap->fd, KVM_SET_VCPU_EVENTS, &events);
+	ut_set_mp(self->ap, KVM_MP_STATE_SIPI_RECEIVED);
+	runner = ut_runner_start(self->ap);
+	ut_wait(beats(self->vm));
+	ASSERT_EQ(-EINTR, ut_runner_stop(runner));
+	ASSERT_EQ(1, starts(self->vm, OTHER_PAGE));
+	ASSERT_EQ(0, starts(self->vm, PAGE));
+}
+
 /* States of other architectures, and junk. */
 TEST_F(sipi, refused_states)
 {

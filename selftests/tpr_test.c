@@ -106,6 +106,84 @@ TEST_F(tpr, page_stands_for_it)
 	ut_until(vcpu, UT_UNTIL_DONE);
 }
 
+/* Written past the page: it is the page that follows. */
+static void guest_past_the_page(void)
+{
+	guest_apic_on();
+	guest_write32(TPR, 0x50);
+	GUEST_ASSERT_EQ(guest_read32(TPR), 0x50);
+	GUEST_ASSERT_EQ(guest_read8(VAPIC_GPA), 0x50);
+	guest_write_cr8(6);
+	GUEST_ASSERT_EQ(guest_read32(TPR), 0x60);
+	GUEST_ASSERT_EQ(guest_read8(VAPIC_GPA), 0x60);
+	/* The write of the page came first. */
+	guest_write8(VAPIC_GPA, 0x30);
+	guest_write32(TPR, 0x40);
+	GUEST_ASSERT_EQ(guest_read8(VAPIC_GPA), 0x40);
+	guest_sync(1);
+	GUEST_ASSERT_EQ(guest_read32(TPR), 0x70);
+	GUEST_ASSERT_EQ(guest_read8(VAPIC_GPA), 0x70);
+	guest_done();
+}
+
+TEST_F(tpr, page_follows)
+{
+	struct ut_vcpu *vcpu = ut_vcpu_long(self->vm, 0, guest_past_the_page);
+
+	if (!ut_on_umbra())
+		SKIP(return, "on KVM the page undoes what it was not told in time");
+	ut_add_slot(self->vm, 1, VAPIC_GPA, UT_PAGE_SIZE, 0);
+	ut_map(self->vm, VAPIC_GPA, VAPIC_GPA, 1, UT_PTE_W);
+	set_page(vcpu);
+	ut_until(vcpu, 1);
+	ut_lapic_set_reg(vcpu, UT_APIC_TPR, 0x70);
+	ut_until(vcpu, UT_UNTIL_DONE);
+}
+
+static void guest_finds_page(void)
+{
+	GUEST_ASSERT_EQ(guest_read8(VAPIC_GPA), 0x20);
+	GUEST_ASSERT_EQ(guest_read32(TPR), 0x20);
+	guest_done();
+}
+
+/* A local APIC that had a priority before there was a page. */
+TEST_F(tpr, page_comes_later)
+{
+	struct ut_vcpu *vcpu = ut_vcpu_long(self->vm, 0, guest_finds_page);
+	u8 *page = ut_add_slot(self->vm, 1, VAPIC_GPA, UT_PAGE_SIZE, 0);
+
+	if (!ut_on_umbra())
+		SKIP(return, "on KVM the page undoes what it was not told in time");
+	ut_lapic_set_reg(vcpu, UT_APIC_TPR, 0x20);
+	*page = 0x90;
+	ut_map(self->vm, VAPIC_GPA, VAPIC_GPA, 1, UT_PTE_W);
+	set_page(vcpu);
+	ut_until(vcpu, UT_UNTIL_DONE);
+}
+
+static void guest_sleeps(void)
+{
+	guest_apic_on();
+	guest_write8(VAPIC_GPA, 0x50);
+	guest_apic_icr(0, UT_ICR_SELF | 0x41);
+	guest_write8(VAPIC_GPA, 0);
+	guest_sti_hlt();
+	GUEST_ASSERT_EQ(guest_hits(0x41), 1);
+	guest_done();
+}
+
+/* The page lets in what waits, and the next exit is a HLT: it must not sleep. */
+TEST_F(tpr, page_before_hlt)
+{
+	struct ut_vcpu *vcpu = ut_vcpu_long(self->vm, 0, guest_sleeps);
+
+	ut_add_slot(self->vm, 1, VAPIC_GPA, UT_PAGE_SIZE, 0);
+	ut_map(self->vm, VAPIC_GPA, VAPIC_GPA, 1, UT_PTE_W);
+	set_page(vcpu);
+	ut_until(vcpu, UT_UNTIL_DONE);
+}
+
 /* Memory that goes away takes the page along, and nothing else. */
 TEST_F(tpr, page_goes_away)
 {

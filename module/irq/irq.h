@@ -131,8 +131,10 @@ bool umbra_irq_extint_wanted(struct umbra_vcpu *vcpu);
 unsigned long umbra_lapic_signals(struct umbra_vcpu *vcpu);	/* those that wait */
 bool umbra_lapic_take_signal(struct umbra_vcpu *vcpu, unsigned long signal);
 u8 umbra_lapic_sipi_vector(struct umbra_vcpu *vcpu);
+/* User space restores the last one's. vCPU. */
+void umbra_lapic_set_sipi_vector(struct umbra_vcpu *vcpu, u8 vector);
 
-/* TPR, bits 7:4, as CR8 has it. The local APIC is told of each write of CR8. vCPU. */
+/* TPR, bits 7:4, as CR8 has it; the others are 0 then. For each write of CR8. vCPU. */
 void umbra_lapic_set_cr8(struct umbra_vcpu *vcpu, u64 cr8);
 /* The whole TPR; vcpu->cr8 follows. vCPU. */
 void umbra_lapic_set_tpr(struct umbra_vcpu *vcpu, u8 tpr);

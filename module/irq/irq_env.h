@@ -40,6 +40,7 @@
 #include "../request.h"
 #include "../stats.h"
 #include "../tpr.h"
+#include "../tsc.h"
 #include "../types.h"
 #include "../vcpu.h"
 #include "../vm.h"

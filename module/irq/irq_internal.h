@@ -76,9 +76,6 @@ void umbra_apic_pit_nmi(struct umbra_vm *vm);
 bool umbra_lapic_mmio(struct umbra_vcpu *vcpu, gpa_t addr, unsigned int len);
 void umbra_lapic_read(struct umbra_vcpu *vcpu, u32 offset, unsigned int len, void *data);
 void umbra_lapic_write(struct umbra_vcpu *vcpu, u32 offset, unsigned int len, const void *data);
-/* Is @vector pending or in service at @vcpu? For the I/O APIC's and PIT's coalescing. */
-bool umbra_lapic_has_vector(struct umbra_vcpu *vcpu, u8 vector);
-
 /* The guest's write of EOI. vCPU, atomic. */
 void umbra_lapic_eoi(struct umbra_vcpu *vcpu);
 /*

@@ -80,7 +80,7 @@ void umbra_lapic_set_tpr(struct umbra_vcpu *vcpu, u8 tpr)
 
 void umbra_lapic_set_cr8(struct umbra_vcpu *vcpu, u64 cr8)
 {
-	if (vcpu->lapic->tpr >> 4 != cr8)
+	if (vcpu->lapic->tpr != cr8 << 4)
 		set_tpr(vcpu->lapic, cr8 << 4);
 }
 
@@ -302,13 +302,6 @@ u32 umbra_lapic_vapic(struct umbra_vcpu *vcpu)
 	return lapic->tpr | (lapic->isr_top & 0xf0) << 8 | (waits < 0 ? 0 : (u32)waits << 24);
 }
 
-bool umbra_lapic_has_vector(struct umbra_vcpu *vcpu, u8 vector)
-{
-	const struct umbra_lapic *lapic = vcpu->lapic;
-
-	return test_bit(vector, lapic->irr) || test_bit(vector, lapic->isr);
-}
-
 unsigned long umbra_lapic_signals(struct umbra_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->lapic->signals);
@@ -324,4 +317,9 @@ bool umbra_lapic_take_signal(struct umbra_vcpu *vcpu, unsigned long signal)
 u8 umbra_lapic_sipi_vector(struct umbra_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->lapic->sipi_vector);
+}
+
+void umbra_lapic_set_sipi_vector(struct umbra_vcpu *vcpu, u8 vector)
+{
+	WRITE_ONCE(vcpu->lapic->sipi_vector, vector);
 }

@@ -191,6 +191,8 @@ void umbra_lapic_timer_set_lvt(struct umbra_lapic *lapic, u32 lvt);
 void umbra_lapic_timer_set_initial(struct umbra_lapic *lapic, u32 count);
 void umbra_lapic_timer_set_divide(struct umbra_lapic *lapic, u32 divide);
 u32 umbra_lapic_timer_current(const struct umbra_lapic *lapic);
+/* It fires no more; umbra_lapic_timer_restore() has to follow. */
+void umbra_lapic_timer_pause(struct umbra_lapic *lapic);
 /* All registers at once: @count is what is left, 0: the timer has run out. */
 void umbra_lapic_timer_restore(struct umbra_lapic *lapic, u32 lvt, u32 initial, u32 count,
 			       u32 divide);

@@ -169,18 +169,25 @@ static int deliver_to_lowest(struct umbra_vm *vm, const struct umbra_vcpu *from,
 	return take(best, from, msg);
 }
 
-/* Nearly always vCPUs have the ids of their places. */
-static struct umbra_lapic *only_one(struct umbra_vm *vm, const struct umbra_irq_msg *msg)
+/* Nearly always vCPUs have the ids of their places: NULL where not. */
+static struct umbra_lapic *at_its_place(struct umbra_vm *vm, u32 id)
 {
-	struct umbra_vcpu *vcpu;
+	struct umbra_vcpu *vcpu = umbra_vcpu_at(vm, id);
 
-	if (msg->shorthand != UMBRA_TO_DEST || msg->logical || msg->dest >= UMBRA_XAPIC_ALL)
-		return NULL;
-	vcpu = umbra_vcpu_at(vm, msg->dest);
-	if (!vcpu || READ_ONCE(vcpu->lapic->id) != msg->dest ||
+	if (!vcpu || READ_ONCE(vcpu->lapic->id) != id ||
 	    umbra_lapic_in(vcpu->lapic, UMBRA_LAPIC_OFF))
 		return NULL;
 	return vcpu->lapic;
+}
+
+static struct umbra_lapic *only_one(struct umbra_vm *vm, const struct umbra_irq_msg *msg)
+{
+	if (msg->shorthand != UMBRA_TO_DEST || msg->logical || msg->dest >= UMBRA_MAX_VCPU_ID)
+		return NULL;
+	/* Everybody, in some forms. */
+	if (msg->dest == UMBRA_XAPIC_ALL)
+		return NULL;
+	return at_its_place(vm, msg->dest);
 }
 
 int umbra_apic_deliver(struct umbra_vm *vm, struct umbra_vcpu *from,
@@ -242,21 +249,22 @@ void umbra_lapic_send_self(struct umbra_lapic *lapic, u8 vector)
 		take(lapic, lapic->vcpu, &msg);
 }
 
-/* One word of KVM_HC_SEND_IPI's bitmap, of which @bits[0] is APIC id @min. */
-static int pv_word(struct umbra_vcpu *vcpu, unsigned long bits, u64 min,
-		   struct umbra_irq_msg *msg)
+#define PV_IPI_BITS	128
+
+/* Those of @set, counted from @min, that are not at their places: one search for all. */
+static int pv_search(struct umbra_vcpu *from, const unsigned long *set, u32 min,
+		     const struct umbra_irq_msg *msg)
 {
-	int count = 0;
+	struct umbra_vcpu *vcpu;
+	int i, count = 0;
+	u32 id;
 
-	while (bits) {
-		u64 id = min + __ffs(bits);
-
-		bits &= bits - 1;
-		if (id >= UMBRA_MAX_VCPU_ID)
-			break;
-		msg->dest = id;
-		if (umbra_apic_deliver(vcpu->vm, vcpu, msg) >= 0)
-			count++;
+	for (i = 0; (vcpu = umbra_vcpu_at(from->vm, i)); i++) {
+		id = READ_ONCE(vcpu->lapic->id);
+		if (id < min || id - min >= PV_IPI_BITS || !test_bit(id - min, set) ||
+		    umbra_lapic_in(vcpu->lapic, UMBRA_LAPIC_OFF))
+			continue;
+		count += take(vcpu->lapic, from, msg) >= 0;
 	}
 	return count;
 }
@@ -274,22 +282,35 @@ static int pv_word(struct umbra_vcpu *vcpu, unsigned long bits, u64 min,
  */
 int umbra_lapic_pv_ipi(struct umbra_vcpu *vcpu, u64 low, u64 high, u32 min, u64 icr, bool mode64)
 {
-	/* In x2APIC form there is no id that means everybody but one that no vCPU has. */
-	struct umbra_irq_msg msg = {
+	const struct umbra_irq_msg msg = {
 		.mode = GET_APIC_DELIVERY_MODE(icr),
 		.vector = icr,
 		.assert = true,
-		.x2apic = true,
 	};
-	unsigned int bits = mode64 ? 64 : 32;
+	unsigned long set[] = { low, high };
+	struct umbra_lapic *to;
+	unsigned int bit;
+	int count = 0;
 
 	if (icr & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT))
 		return -KVM_EINVAL;
 	if (!mode64) {
-		low = (u32)low;
-		high = (u32)high;
+		set[0] = (u32)low | high << 32;
+		set[1] = 0;
 	}
-	return pv_word(vcpu, low, min, &msg) + pv_word(vcpu, high, (u64)min + bits, &msg);
+	if (min >= UMBRA_MAX_VCPU_ID)
+		return 0;
+	/* A guest may ask for many that do not exist: no search for each of them. */
+	for_each_set_bit(bit, set, PV_IPI_BITS) {
+		to = at_its_place(vcpu->vm, min + bit);
+		if (!to)
+			continue;
+		__clear_bit(bit, set);
+		count += take(to, vcpu, &msg) >= 0;
+	}
+	if (set[0] | set[1])
+		count += pv_search(vcpu, set, min, &msg);
+	return count;
 }
 
 void umbra_apic_extint_kick(struct umbra_vm *vm)
@@ -297,6 +318,8 @@ void umbra_apic_extint_kick(struct umbra_vm *vm)
 	struct umbra_vcpu *vcpu;
 	int i;
 
+	/* After the 8259A's output: who opens LINT0 meanwhile looks at that in its turn. */
+	smp_mb();
 	for (i = 0; (vcpu = umbra_vcpu_at(vm, i)); i++)
 		if (READ_ONCE(vcpu->lapic->extint_open))
 			umbra_lapic_notify(vcpu->lapic);

@@ -8,6 +8,9 @@
 
 #define X2APIC_MSR(offset)	(APIC_BASE_MSR + ((offset) >> 4))
 
+/* But not bit 12, which xAPICs have and which is ignored: old software writes back what it read. */
+#define ICR_RESERVED		(GENMASK_ULL(31, 20) | GENMASK_ULL(17, 16) | BIT_ULL(13))
+
 /**
  * umbra_lapic_set_base() - APIC_BASE is written
  * @vcpu: virtual processor
@@ -55,6 +58,14 @@ int umbra_lapic_get_msr(struct umbra_vcpu *vcpu, u32 index, u64 *data)
 	return 0;
 }
 
+static int write_icr(struct umbra_lapic *lapic, u64 data)
+{
+	if (data & ICR_RESERVED)
+		return -EINVAL;
+	umbra_lapic_icr_write(lapic, data);
+	return 0;
+}
+
 static int self_ipi(struct umbra_lapic *lapic, u64 data)
 {
 	if (data & ~(u64)APIC_VECTOR_MASK)
@@ -69,10 +80,8 @@ int umbra_lapic_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data)
 
 	if (lapic->mode != UMBRA_LAPIC_X2APIC)
 		return -EINVAL;
-	if (index == X2APIC_MSR(APIC_ICR)) {
-		umbra_lapic_icr_write(lapic, data);
-		return 0;
-	}
+	if (index == X2APIC_MSR(APIC_ICR))
+		return write_icr(lapic, data);
 	if (index == X2APIC_MSR(APIC_SELF_IPI))
 		return self_ipi(lapic, data);
 	if (data >> 32 || (data && index == X2APIC_MSR(APIC_EOI)))

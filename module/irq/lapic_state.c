@@ -68,6 +68,7 @@ static void set_bits(unsigned long *bits, const struct kvm_lapic_state *state, u
 			   (u64)get_reg(state, offset + (i + 1) * REG_SIZE) << 32);
 }
 
+/* That a software disabled local APIC masks them is a rule for what the guest writes. */
 static void set_lvts(struct umbra_lapic *lapic, const struct kvm_lapic_state *state)
 {
 	u32 value;
@@ -76,8 +77,6 @@ static void set_lvts(struct umbra_lapic *lapic, const struct kvm_lapic_state *st
 	for (i = 0; i < UMBRA_NR_LVT; i++) {
 		value = get_reg(state, APIC_LVTT + i * REG_SIZE);
 		value &= umbra_lapic_lvt_writable(lapic, i);
-		if (!(lapic->svr & UMBRA_LAPIC_SW_ENABLED))
-			value |= UMBRA_LAPIC_LVT_MASKED;
 		if (i == UMBRA_LVT_TIMER)
 			umbra_lapic_timer_restore(lapic, value, get_reg(state, APIC_TMICT),
 						  get_reg(state, APIC_TMCCT),
@@ -115,6 +114,8 @@ int umbra_lapic_set_state(struct umbra_vcpu *vcpu, const struct kvm_lapic_state 
 	if (lapic->mode == UMBRA_LAPIC_X2APIC && vcpu->vm->irq.x2apic_ids &&
 	    get_reg(state, APIC_ID) != vcpu->id)
 		return -EINVAL;
+	/* The interrupt of the timer that was is none of the new state's. */
+	umbra_lapic_timer_pause(lapic);
 	set_ids(lapic, state);
 	set_icr(lapic, state);
 	set_bits(lapic->isr, state, APIC_ISR);

@@ -35,7 +35,7 @@ static bool counts(u32 lvt)
 
 static u64 guest_tsc(const struct umbra_lapic *lapic)
 {
-	return rdtsc() + READ_ONCE(lapic->vcpu->tsc_offset);
+	return rdtsc() + umbra_tsc_hw_offset(lapic->vcpu);
 }
 
 static u64 tsc_to_ns(u64 ticks)
@@ -126,7 +126,7 @@ static void arm(struct umbra_lapic *lapic, u64 due)
 static void stop(struct umbra_lapic *lapic)
 {
 	hrtimer_cancel(&lapic->timer.hr);
-	lapic->timer.due = 0;
+	WRITE_ONCE(lapic->timer.due, 0);
 }
 
 static unsigned int divide_shift(u32 divide)
@@ -168,7 +168,7 @@ void umbra_lapic_timer_reset(struct umbra_lapic *lapic)
 	lapic->timer.divide = 0;
 }
 
-/* What is left of the count, in ns; 0: it has run out, or never ran. */
+/* What is left of the count, in ns; 0: it has run out and the interrupt is out, or never ran. */
 static u64 ns_left(const struct umbra_lapic *lapic)
 {
 	const struct umbra_lapic_timer *timer = &lapic->timer;
@@ -179,17 +179,33 @@ static u64 ns_left(const struct umbra_lapic *lapic)
 		return 0;
 	if (due > now)
 		return due - now;
+	/* The callback is late: what it has to do yet must not get lost. */
 	if (mode(lapic->lvt[UMBRA_LVT_TIMER]) != APIC_LVT_TIMER_PERIODIC)
-		return 0;
-	/* The callback is late, the count is not. */
+		return 1;
+	/* Here the count is not late with it. */
 	return timer->period - (now - due) % timer->period;
+}
+
+/* Stop counting: what was left. Waits for the callback, so that it is either done or not. */
+static u64 stop_counting(struct umbra_lapic *lapic)
+{
+	u64 left;
+
+	hrtimer_cancel(&lapic->timer.hr);
+	left = ns_left(lapic);
+	WRITE_ONCE(lapic->timer.due, 0);
+	return left;
 }
 
 u32 umbra_lapic_timer_current(const struct umbra_lapic *lapic)
 {
-	/* Where the period is longer than the guest wanted, the count waits at its start. */
-	return min_t(u64, lapic->timer.initial,
-		     ns_left(lapic) >> divide_shift(lapic->timer.divide));
+	unsigned int shift = divide_shift(lapic->timer.divide);
+
+	/*
+	 * It is 0 when the interrupt is out, not before. Where the period is longer than the
+	 * guest wanted, the count waits at its start.
+	 */
+	return min_t(u64, lapic->timer.initial, (ns_left(lapic) + BIT(shift) - 1) >> shift);
 }
 
 void umbra_lapic_timer_set_initial(struct umbra_lapic *lapic, u32 count)
@@ -218,8 +234,7 @@ void umbra_lapic_timer_set_divide(struct umbra_lapic *lapic, u32 divide)
 	timer->divide = divide & 0xb;
 	if (divide_shift(divide) == old || !counts(lapic->lvt[UMBRA_LVT_TIMER]))
 		return;
-	left = ns_left(lapic);
-	stop(lapic);
+	left = stop_counting(lapic);
 	if (left)
 		count_down(lapic, left >> old << divide_shift(divide));
 }
@@ -233,13 +248,17 @@ void umbra_lapic_timer_set_lvt(struct umbra_lapic *lapic, u32 lvt)
 		WRITE_ONCE(lapic->lvt[UMBRA_LVT_TIMER], lvt);
 		return;
 	}
-	left = ns_left(lapic);
-	stop(lapic);
+	left = stop_counting(lapic);
 	WRITE_ONCE(lapic->lvt[UMBRA_LVT_TIMER], lvt);
 	if (!counts(lvt) || !counts(old))
 		lapic->timer.initial = 0;
 	else if (left)
 		count_down(lapic, left);
+}
+
+void umbra_lapic_timer_pause(struct umbra_lapic *lapic)
+{
+	hrtimer_cancel(&lapic->timer.hr);
 }
 
 void umbra_lapic_timer_restore(struct umbra_lapic *lapic, u32 lvt, u32 initial, u32 count,

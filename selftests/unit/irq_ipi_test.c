@@ -185,7 +185,7 @@ static void one_message(void)
 	for (i = 0; i < UNIT_VCPUS; i++) {
 		meant = means(from, &msg, i) && model[i].enabled;
 		possible += meant;
-		got = umbra_lapic_has_vector(&unit.vcpu[i], msg.vector);
+		got = unit_waits(i, msg.vector);
 		n += got;
 		if (got)
 			assert_true(meant);
@@ -386,6 +386,38 @@ static void pv_ipi(void **state)
 	assert_int_equal(received(0x77), 0);
 }
 
+/* Ids that are not places, and a hypercall for many that do not exist: still one search. */
+static void pv_ipi_elsewhere(void **state)
+{
+	struct umbra_vcpu *vcpu = &unit.vcpu[0];
+	int i;
+
+	for (i = 0; i < UNIT_VCPUS; i++) {
+		unit.vcpu[i].id = 1000 + 9 * i;
+		umbra_lapic_reset(&unit.vcpu[i], false);
+	}
+	all_enabled(true);
+	unit_lookups = 0;
+	assert_int_equal(umbra_lapic_pv_ipi(vcpu, -1ULL, -1ULL, 1000, 0x77, true), UNIT_VCPUS);
+	assert_in_range(unit_lookups, 1, 128 + UNIT_VCPUS + 1);
+	assert_int_equal(received(0x77), 0xff);
+	assert_int_equal(umbra_lapic_pv_ipi(vcpu, -1ULL, 0, 1009, 0x77, true), UNIT_VCPUS - 1);
+	assert_int_equal(received(0x77), 0xfe);
+	assert_int_equal(umbra_lapic_pv_ipi(vcpu, BIT_ULL(63), 0, 1000, 0x77, true), 1);
+	assert_int_equal(received(0x77), 0x80);
+	assert_int_equal(umbra_lapic_pv_ipi(vcpu, -1ULL, -1ULL, 1064, 0x77, true), 0);
+	assert_int_equal(umbra_lapic_pv_ipi(vcpu, -1ULL, -1ULL, 872, 0x77, true), 0);
+	assert_int_equal(umbra_lapic_pv_ipi(vcpu, 0, 1, 1000 - 32, 0x77, false), 1);
+	assert_int_equal(received(0x77), 1);
+	/* One that is off hears nothing. */
+	umbra_lapic_set_base(&unit.vcpu[2], UNIT_APIC_BASE, true);
+	assert_int_equal(umbra_lapic_pv_ipi(vcpu, -1ULL, -1ULL, 1000, 0x77, true), UNIT_VCPUS - 1);
+	assert_int_equal(received(0x77), 0xfb);
+	unit_lookups = 0;
+	assert_int_equal(umbra_lapic_pv_ipi(vcpu, -1ULL, -1ULL, 2000, 0x77, true), 0);
+	assert_in_range(unit_lookups, 0, 128 + UNIT_VCPUS + 1);
+}
+
 /* It starts as an xAPIC, whose register is too narrow for its id. */
 static void wide_id(void **state)
 {
@@ -432,6 +464,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nmi_of_disabled, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(init_and_sipi, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(pv_ipi, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(pv_ipi_elsewhere, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(wide_id, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(levels, setup, unit_teardown),
 	};

@@ -6,8 +6,10 @@
 
 struct unit unit;
 u32 tsc_khz = 2500000;
+u64 umbra_tsc_lost;
 struct delayed_work *unit_delayed;
 void (*unit_blocked)(void);
+int unit_lookups;
 
 static struct hrtimer *timers;		/* all that are queued, in no order */
 
@@ -217,6 +219,7 @@ void *vmemdup_user(const void *from, size_t n)
 bool umbra_cpuid_has(const struct umbra_vcpu *vcpu, unsigned int x86_feature)
 {
 	assert(x86_feature == X86_FEATURE_TSC_DEADLINE_TIMER);
+	unit_elsewhere();
 	return !unit.no_deadline;
 }
 
@@ -306,6 +309,7 @@ int unit_setup(enum umbra_irqchip chip, int vcpus)
 	unit.fail_alloc = -1;
 	unit.now = 1000 * (u64)NSEC_PER_SEC;
 	tsc_khz = 2500000;
+	umbra_tsc_lost = 0;
 	assert(!timers && vcpus <= UNIT_VCPUS);
 	if (umbra_irq_vm_create(&unit.vm))
 		return -1;

@@ -40,8 +40,8 @@ struct unit_told {
  * @fail_alloc: allocations to let through before one fails, -1: none fails
  * @objects: allocated and not freed
  * @no_deadline: vCPUs' CPUID lacks the TSC deadline timer
- * @elsewhere: called at full barriers and wherever clocks and timers are used, once for each
- *	time it is set
+ * @elsewhere: called at full barriers and wherever clocks, timers and CPUID are used, once for
+ *	each time it is set
  * @acks: pins acknowledged, as umbra_irqfd_ack() was told
  * @wants_acks: answer of umbra_irqfd_wants_acks()
  * @at_ack: called for each of @acks

@@ -93,10 +93,66 @@ static void eoi_while_it_is_sent(void **state)
 	assert_int_equal(entry(), VECTOR | LEVEL | REMOTE_IRR);
 }
 
+static void open_lint0(void)
+{
+	unit_set_reg(1, APIC_LVT0, APIC_DM_EXTINT);
+	unit.vcpu[1].ev.look = false;
+}
+
+/* LINT0 is opened between the 8259A's output and the look for who has it open. */
+static void extint_opened_as_it_comes(void **state)
+{
+	unit_enable(1, false);
+	unit.elsewhere = open_lint0;
+	unit.told[1].woken = 0;
+	umbra_apic_extint_kick(&unit.vm);
+	assert_null(unit.elsewhere);
+	assert_int_equal(unit.told[1].woken, 1);
+}
+
+static void expire_now(void)
+{
+	unit_pass_to_timer();
+}
+
+/* The old timer expires while user space restores another state: that has no interrupt. */
+static void timer_of_the_old_state(void **state)
+{
+	struct kvm_lapic_state s;
+
+	umbra_lapic_get_state(vcpu, &s);
+	unit_set_reg(0, APIC_LVTT, VECTOR);
+	unit_set_reg(0, APIC_TMICT, 1000);
+	unit.elsewhere = expire_now;
+	assert_int_equal(umbra_lapic_set_state(vcpu, &s), 0);
+	assert_null(unit.elsewhere);
+	assert_false(unit_waits(0, VECTOR));
+	assert_int_equal(unit_timers(), 0);
+}
+
+/* But a deadline is no part of that state: it goes on, whether or not it is over by now. */
+static void deadline_of_the_old_state(void **state)
+{
+	struct kvm_lapic_state s;
+
+	unit_set_reg(0, APIC_LVTT, VECTOR | APIC_LVT_TIMER_TSCDEADLINE);
+	umbra_lapic_get_state(vcpu, &s);
+	umbra_lapic_set_deadline(vcpu, rdtsc() + 1000);
+	unit.elsewhere = expire_now;
+	assert_int_equal(umbra_lapic_set_state(vcpu, &s), 0);
+	assert_null(unit.elsewhere);
+	unit_pass(1000);
+	assert_int_equal(unit_serve(0), VECTOR);
+	assert_int_equal(unit_serve(0), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(eoi_while_it_is_sent, setup, teardown),
+		cmocka_unit_test_setup_teardown(extint_opened_as_it_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(timer_of_the_old_state, setup, teardown),
+		cmocka_unit_test_setup_teardown(deadline_of_the_old_state, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

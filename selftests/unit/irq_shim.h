@@ -356,14 +356,24 @@ struct umbra_vcpu {
 	struct umbra_lapic *lapic;
 };
 
+extern int unit_lookups;	/* how often somebody looked for a vCPU */
+
 static inline struct umbra_vcpu *umbra_vcpu_at(const struct umbra_vm *vm, int index)
 {
+	unit_lookups++;
 	return index < vm->nr_vcpus ? vm->vcpu[index] : NULL;
 }
 
 static inline bool umbra_has_quirk(const struct umbra_vm *vm, u64 quirk)
 {
 	return !(vm->disabled_quirks & quirk);
+}
+
+extern u64 umbra_tsc_lost;
+
+static inline u64 umbra_tsc_hw_offset(const struct umbra_vcpu *vcpu)
+{
+	return vcpu->tsc_offset + umbra_tsc_lost;
 }
 
 bool umbra_cpuid_has(const struct umbra_vcpu *vcpu, unsigned int x86_feature);

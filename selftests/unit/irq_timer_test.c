@@ -76,7 +76,8 @@ static void one_shot(void **state)
 			assert_int_equal(unit_reg(0, APIC_TMCCT), counts[j]);
 			ns = (u64)counts[j] * divides[i].divisor;
 			unit_pass(ns / 3);
-			left = counts[j] - DIV_ROUND_UP(ns / 3, divides[i].divisor);
+			/* A step is made at its end: the count is 0 when the interrupt comes. */
+			left = counts[j] - ns / 3 / divides[i].divisor;
 			assert_int_equal(unit_reg(0, APIC_TMCCT), left);
 			expect_at(ns - ns / 3);
 			assert_int_equal(unit_reg(0, APIC_TMCCT), 0);
@@ -218,7 +219,7 @@ static void count_and_deadline(void **state)
 
 static u64 guest_tsc(void)
 {
-	return rdtsc() + vcpu->tsc_offset;
+	return rdtsc() + umbra_tsc_hw_offset(vcpu);
 }
 
 /* Fires when the guest's TSC is @deadline: not before, and at most @slack ns after. */
@@ -322,6 +323,25 @@ static void tsc_moves(void **state)
 	vcpu->tsc_offset += 2500000;
 	umbra_lapic_tsc_changed(vcpu);
 	expect_at(1000000);
+}
+
+/* The host slept and lost its TSC; the guest's goes on, and so do its deadlines. */
+static void host_sleeps(void **state)
+{
+	u64 lost = rdtsc() - 1000, d = guest_tsc() + 2500000;
+
+	unit_set_reg(0, APIC_LVTT, DEADLINE);
+	umbra_lapic_set_deadline(vcpu, d);
+	unit.drift -= lost;
+	umbra_tsc_lost += lost;
+	umbra_lapic_tsc_changed(vcpu);
+	expect_deadline(d, 2);
+	d = guest_tsc() + 2500000;
+	umbra_lapic_set_deadline(vcpu, d);
+	unit_pass(999000);
+	assert_false(fired());
+	unit_pass(1010);
+	assert_true(fired());
 }
 
 /*
@@ -499,6 +519,35 @@ static void save_and_restore(void **state)
 	expect_at(3000000);
 }
 
+/* It is due, and its callback has yet to run: whatever happens now, the interrupt comes. */
+static void callback_is_late(void **state)
+{
+	struct kvm_lapic_state s;
+
+	unit_set_reg(0, APIC_LVTT, ONE_SHOT);
+	unit_set_reg(0, APIC_TDCR, 0x1);
+	unit_set_reg(0, APIC_TMICT, 1000);
+	unit.now += 1000000;
+	assert_int_equal(unit_reg(0, APIC_TMCCT), 1);
+	umbra_lapic_get_state(vcpu, &s);
+	unit_set_reg(0, APIC_TMICT, 0);
+	umbra_lapic_set_state(vcpu, &s);
+	expect_at(4);
+	assert_int_equal(unit_reg(0, APIC_TMCCT), 0);
+
+	unit_set_reg(0, APIC_TMICT, 1000);
+	unit.now += 1000000;
+	unit_set_reg(0, APIC_TDCR, 0xb);
+	expect_at(0);
+	expect_never();
+
+	unit_set_reg(0, APIC_TMICT, 1000000);
+	unit.now += 1000000;
+	unit_set_reg(0, APIC_LVTT, PERIODIC);
+	expect_at(1);
+	expect_at(1000000);
+}
+
 static void expire_now(void)
 {
 	assert_true(unit_pass_to_timer());
@@ -569,10 +618,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(far_deadline, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(drift, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(tsc_moves, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(host_sleeps, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(races, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(race_keeps_second, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(wakes, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(save_and_restore, setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(callback_is_late, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(saved_as_it_fires, setup, unit_teardown),
 		cmocka_unit_test_setup_teardown(reset_stops, setup, unit_teardown),
 	};
