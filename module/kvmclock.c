@@ -266,7 +266,7 @@ static void write_page(struct umbra_vcpu *vcpu, struct pvclock_vcpu_time_info *i
 		return;
 	if (k->stopped || (k->shown && old & PVCLOCK_GUEST_STOPPED))
 		info->flags |= PVCLOCK_GUEST_STOPPED;
-	/* On from there: a guest may have been saved, and restored here, in the middle of reading. */
+	/* On from there: the guest may have been saved elsewhere in the middle of reading. */
 	version = (version + 1) | 1;
 	if (umbra_guest_write(vcpu, gpa, &version, sizeof(version)))
 		return;

@@ -194,7 +194,7 @@ static int run_atomic(struct umbra_vcpu *vcpu, bool *handled)
 			*handled = false;
 			break;
 		}
-		/* What the guest wrote there comes first, and its page may have to be faulted in. */
+		/* What the guest wrote there comes first, and may have to be faulted in. */
 		if (unlikely(vcpu->tpr.page)) {
 			*handled = false;
 			break;

@@ -107,7 +107,7 @@ static void apply(struct umbra_vcpu *vcpu, const struct kvm_sregs2 *in, const u6
 	vcpu->cr3 = in->cr3;
 	vcpu->cr4 = in->cr4;
 	vcpu->efer = in->efer;
-	/* Bits of the task priority that are not in CR8 are KVM_SET_LAPIC's, which may have been. */
+	/* Bits of the task priority that CR8 lacks are KVM_SET_LAPIC's, which may have been. */
 	if (in->cr8 != vcpu->cr8)
 		umbra_set_cr8(vcpu, in->cr8);
 	umbra_set_apic_base(vcpu, in->apic_base, true);
