@@ -23,9 +23,12 @@ args=$(grep "^$name	" "$here/programs" | cut -f3)
 [ "$args" != - ] || args=
 # The emulated host's CPUs take turns of a tenth of a second, longer than this one waits.
 [ "$name" != xapic_ipi_test ] || on="taskset 1"
-# Its guest runs VMRUN, which Umbra offers on request only.
+# Their guests run VMRUN, which Umbra offers on request only.
 nested=/sys/module/umbra/parameters/nested
-[ "$name" = triple_fault_event_test ] && [ -e "$nested" ] || nested=
+case $name in
+nested_* | svm_* | triple_fault_event_test) [ -e "$nested" ] || nested= ;;
+*) nested= ;;
+esac
 [ -z "$nested" ] || echo Y >"$nested"
 # shellcheck disable=SC2086 # words
 $on "$here/bin/$name" $args >"/tmp/$name.out" 2>&1 </dev/null
