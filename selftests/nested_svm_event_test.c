@@ -508,7 +508,7 @@ static void guest_spaces(u64 entry)
 	guest_write64(entry, (guest_read64(entry) & ~UT_PTE_ADDR) | PAGE_B);
 	GUEST_ASSERT_EQ(guest_svm_run(), UT_SVM_VMMCALL);
 	GUEST_ASSERT_EQ(guest_try("mov 0x40000000, %%rax"), UT_PF_VECTOR);
-	/* User mode has no right to the instructions, and its hypervisor is told what came of it. */
+	/* User mode has no right to the instructions; its hypervisor hears what came of it. */
 	vmcb->cpl = 3;
 	vmcb->cs.selector = UT_SEL_USER_CODE;
 	vmcb->cs.attrib |= 0x60;

@@ -14,6 +14,7 @@
 #include <asm/io.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include "../debug.h"
 #include "../guest_mem.h"
 #include "../regs.h"
 #include "nested.h"
@@ -40,7 +41,7 @@ static const u32 svm_inner_may_ask[MAX_INTERCEPT] = {
 	[INTERCEPT_CR] = ~0u,
 	[INTERCEPT_DR] = ~0u,
 	[INTERCEPT_EXCEPTION] = ~0u,
-	[INTERCEPT_WORD3] = ~(BIT(INTERCEPT_VINTR % 32) | BIT(INTERCEPT_SELECTIVE_CR0 % 32)),
+	[INTERCEPT_WORD3] = ~(1u << INTERCEPT_VINTR % 32 | 1u << INTERCEPT_SELECTIVE_CR0 % 32),
 	[INTERCEPT_WORD4] = BIT(INTERCEPT_RDPRU % 32 + 1) - 1,
 };
 
@@ -240,11 +241,21 @@ void svm_inner_forget(struct umbra_vcpu *vcpu)
 	svm_inner_apply(vcpu, NULL);
 }
 
+static bool svm_load_all(struct umbra_vcpu *vcpu, const struct svm_inner *in)
+{
+	svm_set_inner(vcpu, in);
+	if (svm_load_inner(vcpu, &in->image.save))
+		return false;
+	svm_load_event(vcpu, &in->image.control);
+	svm_inner_apply(vcpu, in->image.control.intercepts);
+	return true;
+}
+
 int svm_inner_run(struct umbra_vcpu *vcpu, gpa_t gpa, u64 next_rip)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct svm_inner *in = svm->inner;
-	int r;
+	bool step;
 
 	if (!in) {
 		in = kzalloc(sizeof(*in), GFP_KERNEL_ACCOUNT);
@@ -257,19 +268,11 @@ int svm_inner_run(struct umbra_vcpu *vcpu, gpa_t gpa, u64 next_rip)
 		return UMBRA_CONTINUE;
 	}
 	in->gpa = gpa;
-	r = umbra_step_rip(vcpu, next_rip);
+	step = umbra_advance_rip(vcpu, next_rip);
 	svm_keep_outer(vcpu, in);
 	if (!svm_control_valid(vcpu, &in->image.control) ||
-	    !svm_save_valid(vcpu, &in->image.save)) {
+	    !svm_save_valid(vcpu, &in->image.save) || !svm_load_all(vcpu, in))
 		svm_inner_leave(vcpu, SVM_EXIT_ERR, 0, 0, false);
-		return r;
-	}
-	svm_set_inner(vcpu, in);
-	if (svm_load_inner(vcpu, &in->image.save)) {
-		svm_inner_leave(vcpu, SVM_EXIT_ERR, 0, 0, false);
-		return r;
-	}
-	svm_load_event(vcpu, &in->image.control);
-	svm_inner_apply(vcpu, in->image.control.intercepts);
-	return r;
+	/* The outer guest's own step ends where it goes on, and is its TF's affair there. */
+	return step ? umbra_debug_insn_done(vcpu, 0) : UMBRA_CONTINUE;
 }

@@ -269,17 +269,16 @@ static int svm_exit_of_inner(struct umbra_vcpu *vcpu, u32 code)
 {
 	const struct umbra_exit *x = &vcpu->exit;
 
-	if (to_svm(vcpu)->inner_kind == UMBRA_EXIT_ENTRY_FAILED) {
+	if (to_svm(vcpu)->inner_kind == UMBRA_EXIT_ENTRY_FAILED)
 		svm_inner_leave(vcpu, SVM_EXIT_ERR, 0, 0, true);
-	} else if (code == SVM_EXIT_EXCP_BASE + PF_VECTOR) {
+	else if (code == SVM_EXIT_EXCP_BASE + PF_VECTOR)
 		umbra_queue_pf(vcpu, x->info2, x->info1);
-	} else if (svm_reflect(vcpu, code)) {
+	else if (svm_reflect(vcpu, code))
 		svm_inner_leave(vcpu, code, x->info1, x->info2, true);
-	} else if (code == SVM_EXIT_WRITE_CR0 && svm_cr0_selected(vcpu)) {
+	else if (code == SVM_EXIT_WRITE_CR0 && svm_cr0_selected(vcpu))
 		svm_inner_leave(vcpu, SVM_EXIT_CR0_SEL_WRITE, x->info1, x->info2, true);
-	} else {
+	else
 		return UMBRA_SLOW;
-	}
 	return UMBRA_CONTINUE;
 }
 

@@ -4,6 +4,7 @@
  * left the guest: the processor, on which SVM is on, would do them to the host.
  */
 #include <linux/string.h>
+#include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
 #include "../guest_mem.h"
 #include "../regs.h"
@@ -133,7 +134,9 @@ int svm_inner_insn(struct umbra_vcpu *vcpu, u32 code)
 	int verdict;
 	u64 next;
 
-	if (!(vcpu->cr0 & X86_CR0_PE) || (vcpu->rflags & X86_EFLAGS_VM)) {
+	/* User space may have set EFER.SVME without it. */
+	if (!umbra_cpuid_has(vcpu, X86_FEATURE_SVM) || !(vcpu->cr0 & X86_CR0_PE) ||
+	    (vcpu->rflags & X86_EFLAGS_VM)) {
 		umbra_queue_ud(vcpu);
 		return UMBRA_CONTINUE;
 	}
