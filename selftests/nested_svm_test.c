@@ -512,6 +512,51 @@ TEST_F(nested_svm, tsc_offset)
 	run(self->vcpu, guest_tsc_offset, 0);
 }
 
+UT_BLOB(unpaged, ".code32\n\tmov $0x1234, %eax\n\tmov %eax, 0xf11000\n\tvmmcall\n\t"
+	"mov 0xf11000, %eax\n\tvmmcall");
+UT_BLOB(real, ".code16\n\tmov $0x4321, %ax\n\tmov %ax, (0x100)\n\tvmmcall");
+
+#define BLOB		0xf10000ull
+#define REAL		0x8000ull
+
+/* Without paging the inner guest's addresses are the outer guest's physical ones. */
+static void guest_unpaged(void)
+{
+	volatile struct ut_svm_vmcb *vmcb = guest_vmcb();
+
+	guest_svm_on();
+	guest_svm_setup((void *)BLOB);
+	vmcb->efer &= ~(UT_EFER_LME | UT_EFER_LMA);
+	vmcb->cr0 &= ~BIT_ULL(31);
+	vmcb->cr4 = 0;
+	vmcb->cr3 = 0;
+	vmcb->cs.attrib = 0xc9b;
+	GUEST_ASSERT_EQ(guest_svm_run(), UT_SVM_VMMCALL);
+	GUEST_ASSERT_EQ(vmcb->rax, 0x1234);
+	GUEST_ASSERT_EQ(guest_read32(BLOB + 0x1000), 0x1234);
+	guest_write32(BLOB + 0x1000, 0x77);
+	GUEST_ASSERT_EQ(guest_svm_run(), UT_SVM_VMMCALL);
+	GUEST_ASSERT_EQ(vmcb->rax, 0x77);
+
+	vmcb->cr0 &= ~BIT_ULL(0);
+	vmcb->cs = (struct ut_svm_seg) { .attrib = 0x9b, .limit = 0xffff, .base = REAL };
+	vmcb->ds = (struct ut_svm_seg) { .attrib = 0x93, .limit = 0xffff, .base = REAL };
+	vmcb->es = vmcb->ds;
+	vmcb->ss = vmcb->ds;
+	vmcb->rip = 0;
+	GUEST_ASSERT_EQ(guest_svm_run(), UT_SVM_VMMCALL);
+	GUEST_ASSERT_EQ(vmcb->rax & 0xffff, 0x4321);
+	GUEST_ASSERT_EQ(guest_read32(REAL + 0x100) & 0xffff, 0x4321);
+	guest_done();
+}
+
+TEST_F(nested_svm, unpaged)
+{
+	memcpy(ut_hva(self->vm, BLOB), unpaged, UT_BLOB_LEN(unpaged));
+	memcpy(ut_hva(self->vm, REAL), real, UT_BLOB_LEN(real));
+	run(self->vcpu, guest_unpaged, 0);
+}
+
 TEST(not_offered)
 {
 	struct kvm_cpuid2 *cpuid;
