@@ -78,7 +78,9 @@ static noinline void put_back_injected(struct umbra_vcpu *vcpu)
 		vcpu->inner.virq_vector = ev->injected.vector;
 		break;
 	case UMBRA_EVENT_NMI:
-		ev->nmi_pending++;
+		/* What an inner guest has of them, its hypervisor injected. */
+		if (!vcpu->inner.nmi_exits)
+			ev->nmi_pending++;
 		break;
 	}
 	ev->injected = UMBRA_NO_EVENT;

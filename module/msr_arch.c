@@ -11,7 +11,6 @@
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/msr-index.h>
-#include <asm/svm.h>
 #include "cpuid.h"
 #include "kvmclock.h"
 #include "msr.h"
@@ -483,54 +482,6 @@ static int decfg_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 	return 0;
 }
 
-static bool has_svm(const struct umbra_vcpu *vcpu, bool host)
-{
-	return vcpu->vm->nested && (host || umbra_cpuid_has(vcpu, X86_FEATURE_SVM));
-}
-
-static int vm_cr_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
-{
-	if (!has_svm(vcpu, host))
-		return -ENOENT;
-	*data = vcpu->msrs.vm_cr;
-	return 0;
-}
-
-/* Firmware's switch of the extension. INIT is never redirected, and no other bit does anything. */
-static int vm_cr_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
-{
-	if (!has_svm(vcpu, host))
-		return -ENOENT;
-	if (data & ~(SVM_VM_CR_SVM_LOCK_MASK | SVM_VM_CR_SVM_DIS_MASK))
-		return -EINVAL;
-	/* Locked, both bits ignore writes. */
-	if (!host && (vcpu->msrs.vm_cr & SVM_VM_CR_SVM_LOCK_MASK))
-		return 0;
-	if ((data & SVM_VM_CR_SVM_DIS_MASK) && (vcpu->efer & EFER_SVME))
-		return -EINVAL;
-	vcpu->msrs.vm_cr = data;
-	return 0;
-}
-
-static int hsave_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
-{
-	if (!has_svm(vcpu, host))
-		return -ENOENT;
-	*data = vcpu->msrs.vm_hsave;
-	return 0;
-}
-
-/* Where a processor puts its state at VMRUN; Umbra keeps it to itself. */
-static int hsave_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
-{
-	if (!has_svm(vcpu, host))
-		return -ENOENT;
-	if (data & (~0ULL << vcpu->cpuid.phys_bits | ~PAGE_MASK))
-		return -EINVAL;
-	vcpu->msrs.vm_hsave = data;
-	return 0;
-}
-
 const struct umbra_msr_row umbra_msr_rows[] = {
 	{ MSR_IA32_TSC, 0, tsc_get, tsc_set },
 	{ MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, umbra_kvmclock_get_msr, umbra_kvmclock_set_msr },
@@ -585,8 +536,8 @@ const struct umbra_msr_row umbra_msr_rows[] = {
 	{ MSR_K7_FID_VID_CTL, MSR_K7_FID_VID_STATUS, NULL, NULL },
 	{ MSR_K8_INT_PENDING_MSG, 0, NULL, NULL },
 	{ MSR_FAM10H_MMIO_CONF_BASE, 0, NULL, NULL },
-	{ MSR_VM_CR, 0, vm_cr_get, vm_cr_set },
-	{ MSR_VM_HSAVE_PA, 0, hsave_get, hsave_set },
+	{ MSR_VM_CR, 0, umbra_inner_get_msr, umbra_inner_set_msr },
+	{ MSR_VM_HSAVE_PA, 0, umbra_inner_get_msr, umbra_inner_set_msr },
 	{ MSR_AMD64_OSVW_ID_LENGTH, MSR_AMD64_OSVW_STATUS, osvw_get, read_only },
 	{ MSR_AMD64_DC_CFG, MSR_AMD64_TW_CFG, NULL, ignore_set },
 	{ MSR_AMD64_DE_CFG, 0, decfg_get, decfg_set },

@@ -175,11 +175,12 @@ TEST_F(nested_svm_event, intr_masking)
 	run(self->vcpu, guest_intr_masking, 0);
 }
 
-/* An interrupt that comes while the inner guest spins. */
+/* An interrupt that comes while the inner guest spins: its own timer, which both share. */
 static void inner_spin(void)
 {
 	ut_write_once(seen, 1);
 	guest_sync(7);
+	guest_apic_write(UT_APIC_TMICT, 200000);
 	while (ut_read_once(seen) == 1)
 		guest_pause();
 	guest_vmmcall();
@@ -193,7 +194,6 @@ static void guest_intr_later(void)
 	guest_sti();
 	guest_apic_write(UT_APIC_TDCR, 0xb);
 	guest_apic_write(UT_APIC_LVTT, VECTOR);
-	guest_apic_write(UT_APIC_TMICT, 2000000);
 	GUEST_ASSERT_EQ(guest_svm_run(), UT_SVM_INTR);
 	guest_pause();
 	GUEST_ASSERT(guest_hits(VECTOR) >= 1);
