@@ -95,6 +95,7 @@ static const struct {
 	[CPUID_7_1_EAX]		= { 7, 1, 0 },
 	[CPUID_D_1_EAX]		= { 0xd, 1, 0 },
 	[CPUID_8000_0008_EBX]	= { 0x80000008, 0, 1 },
+	[CPUID_8000_000A_EDX]	= { 0x8000000a, 0, 3 },
 };
 
 static u32 entry_reg(const struct kvm_cpuid_entry2 *e, u8 reg)
@@ -325,9 +326,9 @@ static u64 allowed_cr4(const struct umbra_cpuid *c)
 	return cr4;
 }
 
-static u64 allowed_efer(const struct umbra_cpuid *c)
+static u64 allowed_efer(const struct umbra_vm *vm, const struct umbra_cpuid *c)
 {
-	u64 efer = umbra_host_efer() | EFER_LMA;
+	u64 efer = umbra_host_efer(vm) | EFER_LMA;
 
 	if (!has(c, X86_FEATURE_LM))
 		efer &= ~(u64)(EFER_LME | EFER_LMA);
@@ -335,15 +336,17 @@ static u64 allowed_efer(const struct umbra_cpuid *c)
 		efer &= ~(u64)EFER_NX;
 	if (!has(c, X86_FEATURE_FXSR_OPT))
 		efer &= ~(u64)EFER_FFXSR;
+	if (!has(c, X86_FEATURE_SVM))
+		efer &= ~(u64)EFER_SVME;
 	return efer;
 }
 
-static void derive(struct umbra_cpuid *c)
+static void derive(const struct umbra_vm *vm, struct umbra_cpuid *c)
 {
 	const struct kvm_cpuid_entry2 *e;
 
 	c->cr4_allowed = allowed_cr4(c);
-	c->efer_allowed = allowed_efer(c);
+	c->efer_allowed = allowed_efer(vm, c);
 	e = find(c, 0xd, 0);
 	c->xcr0_allowed = e ? (e->eax | (u64)e->edx << 32) & umbra_host_xcr0 : 0;
 	e = find(c, 0x80000008, 0);
@@ -365,7 +368,7 @@ void umbra_cpuid_init(struct umbra_vcpu *vcpu)
 	c->count = 0;
 	build_index(c);
 	c->cr4_allowed = umbra_host_cr4();
-	c->efer_allowed = umbra_host_efer() | EFER_LMA;
+	c->efer_allowed = (umbra_host_efer(vcpu->vm) & ~(u64)EFER_SVME) | EFER_LMA;
 	c->xcr0_allowed = 0;
 	c->phys_bits = DEFAULT_PHYS_BITS;
 }
@@ -428,7 +431,7 @@ static int install(struct umbra_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, in
 		err = same_table(&vcpu->cpuid, c) ? 0 : -EINVAL;
 		goto out;
 	}
-	derive(c);
+	derive(vcpu->vm, c);
 	swap(vcpu->cpuid, *c);
 	entries = c->entries;
 	umbra_vendor->sync_msr_map(vcpu);

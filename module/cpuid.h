@@ -16,6 +16,7 @@ struct kvm_cpuid;
 struct kvm_cpuid2;
 struct kvm_cpuid_entry2;
 struct umbra_vcpu;
+struct umbra_vm;
 
 /**
  * struct umbra_cpuid - a vCPU's table
@@ -54,7 +55,7 @@ void umbra_cpuid_update_dynamic(struct umbra_vcpu *vcpu);
 
 /* What this host lets any guest have; cpuid_host.c. */
 u64 umbra_host_cr4(void);
-u64 umbra_host_efer(void);
+u64 umbra_host_efer(const struct umbra_vm *vm);
 bool umbra_host_is_amd(void);			/* AMD or Hygon: their manual counts */
 bool umbra_cpuid_is_amd(const struct umbra_vcpu *vcpu);	/* vendor the guest sees */
 /* Bytes of an XSAVE area for @xcr0, standard or compacted. */

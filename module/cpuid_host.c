@@ -18,7 +18,9 @@
 #include <asm/special_insns.h>
 #include "cpuid.h"
 #include "fpu.h"
+#include "inner.h"
 #include "vendor.h"
+#include "vm.h"
 
 #define F(name)		BIT(X86_FEATURE_##name & 31)
 
@@ -33,6 +35,10 @@
 
 /* Guest physical addresses are input of a nested table of four levels. */
 #define NESTED_PHYS_BITS	48U
+
+/* Tags of inner guests mean nothing, as every switch flushes: any number will do. */
+#define SVM_REVISION		1U
+#define SVM_GUEST_ASIDS		8U
 
 /* Features that a guest may have when the host has them. */
 static const struct {
@@ -141,7 +147,7 @@ u64 umbra_host_cr4(void)
 	return cr4;
 }
 
-u64 umbra_host_efer(void)
+u64 umbra_host_efer(const struct umbra_vm *vm)
 {
 	u64 efer = EFER_SCE | EFER_LME | EFER_LMA;
 
@@ -149,6 +155,8 @@ u64 umbra_host_efer(void)
 		efer |= EFER_NX;
 	if (boot_cpu_has(X86_FEATURE_FXSR_OPT))
 		efer |= EFER_FFXSR;
+	if (vm->nested)
+		efer |= EFER_SVME;
 	return efer;
 }
 
@@ -323,6 +331,21 @@ static void add_address_sizes(struct cpuid_list *l, u32 leaf)
 	e->edx = 0;
 }
 
+/*
+ * The SVM that guests get: no nested paging, and of all that came later only the address of
+ * the next instruction, where the processor tells it.
+ */
+static void add_svm(struct cpuid_list *l, u32 leaf)
+{
+	struct kvm_cpuid_entry2 *e = add(l, leaf, 0);
+
+	if (!umbra_inner_offered())
+		return;
+	e->eax = SVM_REVISION;
+	e->ebx = SVM_GUEST_ASIDS;
+	e->edx = umbra_caps.insn_len ? F(NRIPS) : 0;
+}
+
 /* Properties of the processor that the kernel's own words may not hold. */
 static void add_leaf_80000021(struct cpuid_list *l, u32 leaf, bool on_host)
 {
@@ -346,6 +369,8 @@ static void add_extended_leaf(struct cpuid_list *l, u32 leaf, u32 host_max)
 		e = add_host(l, leaf, 0, 0);
 		e->ebx &= 0xffff;
 		e->ecx = filter(CPUID_8000_0001_ECX, e->ecx);
+		if (umbra_inner_offered() && umbra_host_is_amd())
+			e->ecx |= F(SVM);
 		e->edx = filter(CPUID_8000_0001_EDX, e->edx);
 		break;
 	case 0x80000002 ... 0x80000006:
@@ -362,6 +387,9 @@ static void add_extended_leaf(struct cpuid_list *l, u32 leaf, u32 host_max)
 	case 0x80000008:
 		add_address_sizes(l, leaf);
 		break;
+	case 0x8000000a:
+		add_svm(l, leaf);
+		break;
 	case 0x8000001d:
 		if (boot_cpu_has(X86_FEATURE_TOPOEXT))
 			add_caches(l, leaf);
@@ -372,7 +400,7 @@ static void add_extended_leaf(struct cpuid_list *l, u32 leaf, u32 host_max)
 		add_leaf_80000021(l, leaf, leaf <= host_max);
 		break;
 	default:
-		/* SVM, IBS, memory encryption ...: not offered. */
+		/* IBS, memory encryption ...: not offered. */
 		add(l, leaf, 0);
 	}
 }
@@ -386,7 +414,7 @@ static void add_extended(struct cpuid_list *l)
 
 	/* The last leaf only states what is known: it needs no host leaf. */
 	e->eax = amd ? MAX_EXTENDED : min(host_max, MAX_EXTENDED);
-	for (leaf = 0x80000001; leaf <= host_max && leaf <= 0x80000008; leaf++)
+	for (leaf = 0x80000001; leaf <= host_max && leaf <= 0x8000000a; leaf++)
 		add_extended_leaf(l, leaf, host_max);
 	for (leaf = 0x80000019; leaf <= host_max && leaf <= 0x8000001d; leaf++)
 		add_extended_leaf(l, leaf, host_max);

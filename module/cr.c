@@ -11,6 +11,7 @@
 #include <asm/fpu/types.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
+#include <asm/svm.h>
 #include "cpuid.h"
 #include "mmu/mmu.h"
 #include "regs.h"
@@ -262,6 +263,31 @@ int umbra_set_cr8(struct umbra_vcpu *vcpu, u64 value)
 	return 0;
 }
 
+int umbra_guest_set_cr8(struct umbra_vcpu *vcpu, u64 value)
+{
+	if (likely(!vcpu->inner.masked))
+		return umbra_set_cr8(vcpu, value);
+	if (value > 15)
+		return -EINVAL;
+	vcpu->inner.tpr = value;
+	vcpu->ev.look = true;
+	return 0;
+}
+
+int umbra_paging_replaced(struct umbra_vcpu *vcpu, const u64 *pdptes)
+{
+	int err = 0;
+
+	if (pdptes)
+		memmove(vcpu->pdpte, pdptes, sizeof(vcpu->pdpte));
+	else if (umbra_is_pae_paging(vcpu))
+		err = umbra_mmu_load_pdptes(vcpu);
+	umbra_vendor->sync_crs(vcpu);
+	umbra_mmu_context_changed(vcpu);
+	umbra_cpuid_update_dynamic(vcpu);
+	return err;
+}
+
 /* LMA follows LME and PG alone; whatever a write says about it is ignored. */
 static void store_efer(struct umbra_vcpu *vcpu, u64 value)
 {
@@ -279,6 +305,8 @@ int umbra_set_efer(struct umbra_vcpu *vcpu, u64 value)
 {
 	if (value & ~vcpu->cpuid.efer_allowed)
 		return -EINVAL;
+	if ((value & EFER_SVME) && (vcpu->msrs.vm_cr & SVM_VM_CR_SVM_DIS_MASK))
+		return -EINVAL;
 	if (umbra_is_paging(vcpu) && ((value ^ vcpu->efer) & EFER_LME))
 		return -EINVAL;
 	store_efer(vcpu, value);
@@ -294,7 +322,7 @@ int umbra_set_efer(struct umbra_vcpu *vcpu, u64 value)
  */
 int umbra_set_efer_host(struct umbra_vcpu *vcpu, u64 value)
 {
-	if (value & ~umbra_host_efer())
+	if (value & ~umbra_host_efer(vcpu->vm))
 		return -EINVAL;
 	if (umbra_is_paging(vcpu) && ((value ^ vcpu->efer) & EFER_LME))
 		return -EINVAL;

@@ -121,7 +121,7 @@ int umbra_em_get_cr(struct umbra_emul *em, unsigned int nr, u64 *val)
 		*val = vcpu->cr4;
 		break;
 	case 8:
-		*val = vcpu->cr8;
+		*val = umbra_guest_cr8(vcpu);
 		break;
 	default:
 		return em_ud(em);
@@ -149,7 +149,7 @@ int umbra_em_set_cr(struct umbra_emul *em, unsigned int nr, u64 val)
 		r = umbra_set_cr4(vcpu, val);
 		break;
 	case 8:
-		r = umbra_set_cr8(vcpu, val);
+		r = umbra_guest_set_cr8(vcpu, val);
 		vcpu->emu->tpr_lowered = !vcpu->lapic && vcpu->cr8 < old_cr8;
 		break;
 	default:

@@ -62,14 +62,25 @@ static struct umbra_event *current_exception(struct umbra_events *ev)
  * delivery can be handled first. A software interrupt's instruction runs again
  * by itself.
  */
-static noinline void put_back_injected(struct umbra_events *ev)
+static noinline void put_back_injected(struct umbra_vcpu *vcpu)
 {
+	struct umbra_events *ev = &vcpu->ev;
+
 	switch (ev->injected.type) {
 	case UMBRA_EVENT_IRQ:
-		ev->irq = ev->injected;
+		if (!vcpu->inner.active) {
+			ev->irq = ev->injected;
+			break;
+		}
+		/* It was for the inner guest: its hypervisor must not find it again. */
+		vcpu->inner.virq = true;
+		vcpu->inner.virq_prio = UMBRA_VIRQ_ANY_TPR;
+		vcpu->inner.virq_vector = ev->injected.vector;
 		break;
 	case UMBRA_EVENT_NMI:
-		ev->nmi_pending++;
+		/* What an inner guest has of them, its hypervisor injected. */
+		if (!vcpu->inner.nmi_exits)
+			ev->nmi_pending++;
 		break;
 	}
 	ev->injected = UMBRA_NO_EVENT;
@@ -102,12 +113,17 @@ static __always_inline void queue(struct umbra_vcpu *vcpu, const struct umbra_ev
 	struct umbra_event *cur = current_exception(ev);
 
 	ev->look = true;
+	/* It ends the inner guest, whose hypervisor is told what it interrupted. */
+	if (unlikely(vcpu->inner.exceptions & BIT(new->vector))) {
+		ev->exception = *new;
+		return;
+	}
 	if (unlikely(cur)) {
 		queue_second(ev, cur, new);
 		return;
 	}
 	if (unlikely(ev->injected.type != UMBRA_EVENT_NONE))
-		put_back_injected(ev);
+		put_back_injected(vcpu);
 	ev->exception = *new;
 }
 
@@ -146,6 +162,9 @@ static void apply_payload(struct umbra_vcpu *vcpu, struct umbra_event *ev)
 static __always_inline void queue_payload(struct umbra_vcpu *vcpu, const struct umbra_event *new)
 {
 	queue(vcpu, new);
+	/* Of what ends the inner guest, its hypervisor is told in another way. */
+	if (vcpu->inner.exceptions & BIT(new->vector))
+		return;
 	if (!READ_ONCE(vcpu->vm->exception_payload))
 		apply_payload(vcpu, &vcpu->ev.exception);
 }
@@ -235,8 +254,20 @@ static bool is_fault(const struct umbra_event *ev)
 	}
 }
 
+/* Would RFLAGS let an interrupt in, shadow or not? */
+static bool irqs_on(const struct umbra_vcpu *vcpu)
+{
+	const struct umbra_inner *in = &vcpu->inner;
+
+	if (unlikely(in->held))
+		return false;
+	return in->masked ? in->outer_if : vcpu->rflags & X86_EFLAGS_IF;
+}
+
 static bool can_take_irq(const struct umbra_vcpu *vcpu)
 {
+	if (unlikely(vcpu->inner.held || vcpu->inner.masked))
+		return irqs_on(vcpu);
 	return (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow;
 }
 
@@ -244,6 +275,23 @@ static bool can_take_irq(const struct umbra_vcpu *vcpu)
 static bool apic_offers(struct umbra_vcpu *vcpu)
 {
 	return vcpu->lapic && umbra_irq_has(vcpu);
+}
+
+/* Does a virtual interrupt wait that IF and the shadow alone can keep from an inner guest? */
+static bool virq_waits(const struct umbra_vcpu *vcpu)
+{
+	return unlikely(vcpu->inner.virq) && !vcpu->inner.held &&
+	       vcpu->inner.virq_prio > vcpu->inner.tpr;
+}
+
+static bool can_take_virq(const struct umbra_vcpu *vcpu)
+{
+	return virq_waits(vcpu) && (vcpu->rflags & X86_EFLAGS_IF) && !vcpu->ev.shadow;
+}
+
+static bool can_take_nmi(const struct umbra_vcpu *vcpu)
+{
+	return !vcpu->ev.nmi_blocked && !vcpu->inner.held;
 }
 
 static bool irq_waits(struct umbra_vcpu *vcpu)
@@ -266,6 +314,14 @@ static bool take_irq(struct umbra_vcpu *vcpu)
 	if (vector < 0)
 		return false;
 	ev->injected = (struct umbra_event) { .type = UMBRA_EVENT_IRQ, .vector = vector };
+	return true;
+}
+
+static bool take_virq(struct umbra_vcpu *vcpu)
+{
+	vcpu->inner.virq = false;
+	vcpu->ev.injected = (struct umbra_event) {
+		.type = UMBRA_EVENT_IRQ, .vector = vcpu->inner.virq_vector };
 	return true;
 }
 
@@ -292,14 +348,16 @@ static bool pick(struct umbra_vcpu *vcpu)
 	}
 	if (blocked_by_debugger(vcpu))
 		return false;
-	if (ev->nmi_pending && !ev->nmi_blocked && !ev->shadow) {
+	if (ev->nmi_pending && can_take_nmi(vcpu) && !ev->shadow) {
 		ev->injected = (struct umbra_event) {
 			.type = UMBRA_EVENT_NMI, .vector = NMI_VECTOR };
 		ev->nmi_pending--;
 		ev->nmi_blocked = true;
 		return true;
 	}
-	return can_take_irq(vcpu) && irq_waits(vcpu) && take_irq(vcpu);
+	if (can_take_irq(vcpu) && irq_waits(vcpu) && take_irq(vcpu))
+		return true;
+	return can_take_virq(vcpu) && take_virq(vcpu);
 }
 
 /* One NMI waits while another is handled; more are lost, as on hardware. */
@@ -324,17 +382,21 @@ static void collect_nmis(struct umbra_events *ev)
 bool umbra_event_deliver(struct umbra_vcpu *vcpu)
 {
 	struct umbra_events *ev = &vcpu->ev;
-	bool given, irq, nmi, open;
+	bool given, irq, nmi, open, behind;
 
 	collect_nmis(ev);
 	given = pick(vcpu);
 	if (given)
 		umbra_vendor->inject(vcpu, &ev->injected);
 	/* A window that nothing could use would end every entry at once. */
-	nmi = ev->nmi_pending && !blocked_by_debugger(vcpu);
+	nmi = ev->nmi_pending && !blocked_by_debugger(vcpu) && !vcpu->inner.held;
 	irq = !blocked_by_debugger(vcpu) && irq_waits(vcpu);
 	irq |= umbra_user_wants_window(vcpu) &&
 	       (!vcpu->lapic || umbra_irq_extint_wanted(vcpu));
+	/* No change of IF opens one here: it is open behind this event, or closed. */
+	behind = irq && vcpu->inner.masked && irqs_on(vcpu);
+	irq &= !vcpu->inner.held && !vcpu->inner.masked;
+	irq |= !blocked_by_debugger(vcpu) && virq_waits(vcpu);
 	open = irq || nmi || ev->nmi_blocked;
 	if (open || ev->window)
 		umbra_vendor->window(vcpu, irq, nmi);
@@ -342,7 +404,50 @@ bool umbra_event_deliver(struct umbra_vcpu *vcpu)
 	/* An interrupt that is not taken after all comes back to its queue. */
 	ev->look = open || ev->nmi_pending || ev->exception.type != UMBRA_EVENT_NONE ||
 		   ev->irq.type != UMBRA_EVENT_NONE || ev->injected.type == UMBRA_EVENT_IRQ;
-	return given && ((nmi && !ev->nmi_blocked) || ev->exception.type != UMBRA_EVENT_NONE);
+	return given && ((nmi && !ev->nmi_blocked) || behind ||
+			 ev->exception.type != UMBRA_EVENT_NONE);
+}
+
+/**
+ * umbra_inner_due() - does anything that waits end the inner guest now?
+ * @vcpu: not running
+ *
+ * What is on its way in gets there first. What ends it stays where it waits, for the
+ * vendor to take, and an interrupt or NMI for the guest's hypervisor.
+ *
+ * Return: why, or UMBRA_INNER_STAYS, also without an inner guest.
+ */
+enum umbra_inner_end umbra_inner_due(struct umbra_vcpu *vcpu)
+{
+	const struct umbra_inner *in = &vcpu->inner;
+	struct umbra_events *ev = &vcpu->ev;
+
+	if (likely(!in->active))
+		return UMBRA_INNER_STAYS;
+	if (ev->triple_fault)
+		return in->shutdown_exits ? UMBRA_INNER_SHUTDOWN : UMBRA_INNER_STAYS;
+	if (ev->exception.type != UMBRA_EVENT_NONE)
+		return in->exceptions & BIT(ev->exception.vector) ? UMBRA_INNER_EXCEPTION :
+								    UMBRA_INNER_STAYS;
+	if (ev->injected.type != UMBRA_EVENT_NONE || blocked_by_debugger(vcpu))
+		return UMBRA_INNER_STAYS;
+	if (in->nmi_exits && can_take_nmi(vcpu) &&
+	    (ev->nmi_pending || atomic_read(&ev->nmi_queued)))
+		return UMBRA_INNER_NMI;
+	if (in->irq_exits && can_take_irq(vcpu) && irq_waits(vcpu))
+		return UMBRA_INNER_IRQ;
+	if (in->virq_exits && can_take_virq(vcpu))
+		return UMBRA_INNER_VIRQ;
+	return UMBRA_INNER_STAYS;
+}
+
+/* An exception that ends the inner guest leaves the queue; DR6 tells of it, CR2 does not. */
+void umbra_inner_take_exception(struct umbra_vcpu *vcpu, struct umbra_event *out)
+{
+	*out = vcpu->ev.exception;
+	vcpu->ev.exception.type = UMBRA_EVENT_NONE;
+	if (out->vector == DB_VECTOR)
+		apply_payload(vcpu, out);
 }
 
 /**
@@ -377,7 +482,7 @@ bool umbra_event_pending(struct umbra_vcpu *vcpu)
 
 	if (ev->exception.type != UMBRA_EVENT_NONE || ev->triple_fault)
 		return true;
-	if ((ev->nmi_pending || atomic_read(&ev->nmi_queued)) && !ev->nmi_blocked)
+	if ((ev->nmi_pending || atomic_read(&ev->nmi_queued)) && can_take_nmi(vcpu))
 		return true;
-	return (vcpu->rflags & X86_EFLAGS_IF) && irq_waits(vcpu);
+	return (irqs_on(vcpu) && irq_waits(vcpu)) || can_take_virq(vcpu);
 }

@@ -259,6 +259,19 @@ static int exit_entry_failed(struct umbra_vcpu *vcpu, bool atomic)
 	return UMBRA_TO_USER;
 }
 
+static int dispatch(struct umbra_vcpu *vcpu, bool atomic);
+
+/* The vendor may find that it is an ordinary exit after all, and say which. */
+static int exit_inner(struct umbra_vcpu *vcpu, bool atomic)
+{
+	int r;
+
+	if (atomic)
+		return UMBRA_SLOW;
+	r = umbra_vendor->inner_exit(vcpu);
+	return r == UMBRA_SLOW ? dispatch(vcpu, false) : r;
+}
+
 static int exit_unknown(struct umbra_vcpu *vcpu, bool atomic)
 {
 	return umbra_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
@@ -288,6 +301,7 @@ static const exit_fn handlers[] = {
 	[UMBRA_EXIT_TASK_SWITCH] = exit_task_switch,
 	[UMBRA_EXIT_UNDEFINED] = exit_undefined,
 	[UMBRA_EXIT_EMULATE] = exit_emulate,
+	[UMBRA_EXIT_INNER] = exit_inner,
 	[UMBRA_EXIT_ENTRY_FAILED] = exit_entry_failed,
 	[UMBRA_EXIT_UNKNOWN] = exit_unknown,
 };

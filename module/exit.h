@@ -37,6 +37,7 @@ enum umbra_exit_kind {
 	UMBRA_EXIT_TASK_SWITCH,
 	UMBRA_EXIT_UNDEFINED,		/* an instruction not offered: #UD */
 	UMBRA_EXIT_EMULATE,		/* let the emulator do the instruction */
+	UMBRA_EXIT_INNER,		/* about inner guests: see inner_exit() of the vendor */
 	UMBRA_EXIT_ENTRY_FAILED,	/* the hardware refused the guest state */
 };
 

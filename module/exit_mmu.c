@@ -255,8 +255,8 @@ static bool set_cr_atomic(struct umbra_vcpu *vcpu, u8 nr, u64 value)
 		break;
 	case 8:
 		/* Where user space has the chip, it has to be told. */
-		if (vcpu->lapic)
-			err = umbra_set_cr8(vcpu, value);
+		if (vcpu->lapic || vcpu->inner.masked)
+			err = umbra_guest_set_cr8(vcpu, value);
 		break;
 	}
 	pagefault_enable();
@@ -276,7 +276,7 @@ static bool get_cr(const struct umbra_vcpu *vcpu, u8 nr, u64 *value)
 		*value = vcpu->cr4;
 		return true;
 	case 8:
-		*value = vcpu->cr8;
+		*value = umbra_guest_cr8(vcpu);
 		return true;
 	default:
 		return false;

@@ -2,7 +2,7 @@
 /*
  * Access to a vCPU's MSRs: find the row, obey filters, leave to user space
  * when it asked for that, or inject #GP. What each MSR means is in
- * msr_arch.c, mtrr.c and mce.c. vcpu->mutex is held.
+ * msr_arch.c, mtrr.c, mce.c and inner.c. vcpu->mutex is held.
  */
 #include <linux/bsearch.h>
 #include <linux/kvm.h>

@@ -42,6 +42,8 @@ struct umbra_msrs {
 	u64 power_ctl;
 	u64 tsc_adjust;
 	u64 decfg;
+	u64 vm_cr;
+	u64 vm_hsave;
 	u64 asked_rip;		/* where user space was asked about an access */
 };
 

@@ -31,7 +31,8 @@
 
 static int tsc_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host)
 {
-	*data = umbra_guest_tsc(vcpu);
+	/* User space sees the guest's own, not that of an inner one. */
+	*data = umbra_guest_tsc(vcpu) + (host ? 0 : vcpu->inner.tsc_offset);
 	return 0;
 }
 
@@ -41,6 +42,7 @@ static int tsc_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host)
 		umbra_tsc_host_write(vcpu, data);
 		return 0;
 	}
+	data -= vcpu->inner.tsc_offset;
 	vcpu->msrs.tsc_adjust += data - umbra_guest_tsc(vcpu);
 	umbra_set_guest_tsc(vcpu, data);
 	return 0;
@@ -534,6 +536,8 @@ const struct umbra_msr_row umbra_msr_rows[] = {
 	{ MSR_K7_FID_VID_CTL, MSR_K7_FID_VID_STATUS, NULL, NULL },
 	{ MSR_K8_INT_PENDING_MSG, 0, NULL, NULL },
 	{ MSR_FAM10H_MMIO_CONF_BASE, 0, NULL, NULL },
+	{ MSR_VM_CR, 0, umbra_inner_get_msr, umbra_inner_set_msr },
+	{ MSR_VM_HSAVE_PA, 0, umbra_inner_get_msr, umbra_inner_set_msr },
 	{ MSR_AMD64_OSVW_ID_LENGTH, MSR_AMD64_OSVW_STATUS, osvw_get, read_only },
 	{ MSR_AMD64_DC_CFG, MSR_AMD64_TW_CFG, NULL, ignore_set },
 	{ MSR_AMD64_DE_CFG, 0, decfg_get, decfg_set },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Shared by msr.c, msr_arch.c, msr_list.c, mtrr.c and mce.c only: one row of
+ * Shared by msr.c, msr_arch.c, msr_list.c, mtrr.c, mce.c and inner.c only: one row of
  * the table of emulated MSRs, and the accessors the table points at.
  */
 #ifndef UMBRA_MSR_INTERNAL_H
@@ -51,6 +51,9 @@ int umbra_mtrr_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host);
 int umbra_pat_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host);
 int umbra_pat_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host);
 void umbra_mtrr_reset(struct umbra_vcpu *vcpu);
+
+int umbra_inner_get_msr(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host);
+int umbra_inner_set_msr(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host);
 
 int umbra_mce_get(struct umbra_vcpu *vcpu, u32 index, u64 *data, bool host);
 int umbra_mce_set(struct umbra_vcpu *vcpu, u32 index, u64 data, bool host);

@@ -8,11 +8,13 @@
 #include <linux/kvm_para.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/msr-index.h>
 #include "cpuid.h"
+#include "inner.h"
 #include "msr.h"
 #include "msr_internal.h"
 #include "vcpu.h"
@@ -42,8 +44,11 @@ static const struct {
 	{ UMBRA_MTRR_DEF_TYPE, UMBRA_MTRR_DEF_TYPE },
 };
 
+/* Behind all others, for those who are offered hypervisors inside guests. */
+static const u32 inner_listed[] = { MSR_VM_CR, MSR_VM_HSAVE_PA };
+
 #define MAX_RANGED	28	/* MSRs in all ranges */
-#define MAX_OPTIONAL	4
+#define MAX_OPTIONAL	6
 
 static u32 listed[ARRAY_SIZE(always_listed) + MAX_RANGED + MAX_OPTIONAL];
 static u32 nr_listed;
@@ -130,6 +135,7 @@ int umbra_msrs_init(void)
 		features[nr_features++] = MSR_AMD64_DE_CFG;
 		listed[nr_listed++] = MSR_AMD64_DE_CFG;
 	}
+	memcpy(&listed[nr_listed], inner_listed, sizeof(inner_listed));
 	return 0;
 }
 
@@ -182,7 +188,9 @@ static int copy_list(struct kvm_msr_list __user *user, const u32 *list, u32 coun
  */
 int umbra_msr_index_list(struct kvm_msr_list __user *user)
 {
-	return copy_list(user, listed, nr_listed);
+	u32 more = umbra_inner_offered() ? ARRAY_SIZE(inner_listed) : 0;
+
+	return copy_list(user, listed, nr_listed + more);
 }
 
 /**

@@ -37,11 +37,19 @@ int umbra_set_cr0(struct umbra_vcpu *vcpu, u64 value);
 int umbra_set_cr3(struct umbra_vcpu *vcpu, u64 value);
 int umbra_set_cr4(struct umbra_vcpu *vcpu, u64 value);
 int umbra_set_cr8(struct umbra_vcpu *vcpu, u64 value);
+/* The same by MOV CR8, which may mean the virtual priority of an inner guest. */
+int umbra_guest_set_cr8(struct umbra_vcpu *vcpu, u64 value);
 int umbra_set_efer(struct umbra_vcpu *vcpu, u64 value);
 int umbra_set_xcr0(struct umbra_vcpu *vcpu, u64 value);
 /* User space's write of EFER: as the guest's, but CPUID is not asked. */
 int umbra_set_efer_host(struct umbra_vcpu *vcpu, u64 value);
 bool umbra_cr0_valid(u64 value);
+/*
+ * All of CR0, CR3, CR4 and EFER were replaced in @vcpu: MMU, vendor and CPUID follow, and
+ * every translation goes. PDPTEs, where they are in use, are read, or @pdptes. 0; -EINVAL when
+ * PDPTEs are bad: then all but those followed. Sleeps; SRCU read section held.
+ */
+int umbra_paging_replaced(struct umbra_vcpu *vcpu, const u64 *pdptes);
 u64 umbra_cr3_reserved(const struct umbra_vcpu *vcpu);
 /* Guest's MOV DR: -EINVAL means #GP (reserved bits). */
 int umbra_set_dr(struct umbra_vcpu *vcpu, int nr, u64 value);

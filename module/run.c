@@ -59,7 +59,7 @@ static bool event_due(const struct umbra_vcpu *vcpu)
 /* False when the guest must not be entered now. */
 static bool deliver_events(struct umbra_vcpu *vcpu)
 {
-	if (vcpu->ev.triple_fault)
+	if (vcpu->ev.triple_fault || unlikely(umbra_inner_due(vcpu) != UMBRA_INNER_STAYS))
 		return false;
 	/* What waits behind this event has no window: leave right after it. */
 	if (umbra_event_deliver(vcpu))
@@ -235,6 +235,19 @@ static int signal_exit(struct umbra_vcpu *vcpu)
 	return -EINTR;
 }
 
+/* Something waits that the inner guest does not see: its hypervisor goes on. */
+static void end_inner(struct umbra_vcpu *vcpu)
+{
+	enum umbra_inner_end why = umbra_inner_due(vcpu);
+	int idx;
+
+	if (why == UMBRA_INNER_STAYS)
+		return;
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	umbra_vendor->inner_end(vcpu, why);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+}
+
 /* What has to be in order before the atomic loop; sleeps. */
 static int prepare(struct umbra_vcpu *vcpu)
 {
@@ -252,6 +265,8 @@ static int prepare(struct umbra_vcpu *vcpu)
 		if (r != UMBRA_CONTINUE)
 			return signal_exit(vcpu);
 	}
+	if (unlikely(vcpu->inner.active))
+		end_inner(vcpu);
 	if (vcpu->ev.triple_fault) {
 		vcpu->ev.triple_fault = false;
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;

@@ -30,6 +30,7 @@ static const struct encoding encodings[] = {
 	[UMBRA_EXIT_WBINVD] = { 0x080f, 0xfeff, 2 },	/* INVD 08, WBINVD 09 */
 	[UMBRA_EXIT_PAUSE] = { 0x90f3, 0xffff, 2 },
 	[UMBRA_EXIT_HYPERCALL] = { 0xc1010f, 0xe7ffff, 3 },	/* VMCALL C1, VMMCALL D9 */
+	[UMBRA_EXIT_INNER] = { 0xd8010f, 0xf8ffff, 3 },		/* VMRUN D8 to INVLPGA DF */
 };
 
 static gva_t linear_rip(struct umbra_vcpu *vcpu)

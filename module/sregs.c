@@ -66,7 +66,7 @@ static int check(const struct umbra_vcpu *vcpu, const struct kvm_sregs2 *in)
 {
 	if (!umbra_cr0_valid(in->cr0) || in->cr4 & ~umbra_cr4_allowed(vcpu))
 		return -EINVAL;
-	if (in->cr8 > 15 || in->efer & ~(umbra_host_efer() | EFER_LMA))
+	if (in->cr8 > 15 || in->efer & ~(umbra_host_efer(vcpu->vm) | EFER_LMA))
 		return -EINVAL;
 	if (!mode_valid(vcpu, in))
 		return -EINVAL;

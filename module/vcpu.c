@@ -47,6 +47,7 @@ void umbra_vcpu_reset(struct umbra_vcpu *vcpu, bool init)
 {
 	umbra_emulate_cancel(vcpu);
 	umbra_events_reset(vcpu);
+	vcpu->inner = (struct umbra_inner) { };
 	if (!init) {
 		umbra_msrs_reset(vcpu);
 		umbra_fpu_reset(vcpu);

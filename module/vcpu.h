@@ -17,6 +17,7 @@
 #include "event.h"
 #include "exit.h"
 #include "fpu.h"
+#include "inner.h"
 #include "kvmclock.h"
 #include "msr.h"
 #include "regs.h"
@@ -58,6 +59,7 @@ struct umbra_vcpu {
 	u64 pdpte[4];				/* PAE: loaded with CR3, as the manual says */
 
 	struct umbra_events ev;			/* (v) */
+	struct umbra_inner inner;		/* (v) written by the vendor */
 	struct umbra_exit exit;			/* (r) the last exit */
 	struct umbra_fpu fpu;			/* (v) */
 	struct umbra_cpuid cpuid;		/* (v) */
@@ -90,6 +92,12 @@ struct umbra_vcpu {
 static inline u64 umbra_debug_rflags(const struct umbra_vcpu *vcpu)
 {
 	return vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP ? X86_EFLAGS_TF : 0;
+}
+
+/* CR8 as the guest, or the inner one, sees it. */
+static inline u64 umbra_guest_cr8(const struct umbra_vcpu *vcpu)
+{
+	return unlikely(vcpu->inner.masked) ? vcpu->inner.tpr : vcpu->cr8;
 }
 
 /* With the 8259A in the kernel, user space has nothing to put through a window. */

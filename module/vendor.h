@@ -26,6 +26,7 @@
 
 #include "event.h"
 #include "exit.h"
+#include "inner.h"
 #include "types.h"
 
 struct kvm_dtable;
@@ -59,6 +60,7 @@ enum umbra_fmt_id {
  * @insn_bytes: faults bring the instruction's bytes (decode assists)
  * @flush_by_asid: one guest's translations can be dropped alone
  * @fmt: format of second-level tables
+ * @inner: guests can be given the extension themselves
  * @asids: number of address space tags
  */
 struct umbra_host_caps {
@@ -69,6 +71,7 @@ struct umbra_host_caps {
 	bool insn_len;
 	bool insn_bytes;
 	bool flush_by_asid;
+	bool inner;
 	enum umbra_fmt_id fmt;
 	u32 asids;
 };
@@ -129,6 +132,15 @@ struct umbra_host_caps {
  *	between a change of it and this call the vCPU is not entered.
  * @flush_tlb: drop every translation of this vCPU, of the kind that it runs on at its
  *	next entry, before that entry. Comes after each change of the kind.
+ *
+ * Hypervisors inside guests (NULL where umbra_caps.inner is clear; vcpu->mutex and an SRCU
+ * read section of the VM held; sleep):
+ * @inner_exit: carry out the exit UMBRA_EXIT_INNER: an instruction of the extension, or an
+ *	exit of the inner guest that its hypervisor may have asked for. UMBRA_CONTINUE,
+ *	UMBRA_TO_USER, -errno, or UMBRA_SLOW: it is Umbra's, and vcpu->exit.kind says now
+ *	what it is.
+ * @inner_end: end the inner guest for the reason that umbra_inner_due() gave, which is
+ *	settled with that: back to its hypervisor.
  */
 struct umbra_vendor_ops {
 	const char *name;
@@ -167,6 +179,9 @@ struct umbra_vendor_ops {
 
 	void (*set_root)(struct umbra_vcpu *vcpu, hpa_t root, bool nested);
 	void (*flush_tlb)(struct umbra_vcpu *vcpu);
+
+	int (*inner_exit)(struct umbra_vcpu *vcpu);
+	void (*inner_end)(struct umbra_vcpu *vcpu, enum umbra_inner_end why);
 };
 
 extern const struct umbra_vendor_ops umbra_svm_ops;

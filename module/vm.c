@@ -10,6 +10,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "host.h"
+#include "inner.h"
 #include "kvmclock.h"
 #include "msr.h"
 #include "vcpu.h"
@@ -128,6 +129,7 @@ static struct umbra_vm *vm_create(enum umbra_mmu_mode mode)
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
 	vm->mmu_mode = mode;
+	vm->nested = umbra_inner_offered();
 	mmgrab(current->mm);
 	vm->mm = current->mm;
 	umbra_clock_init(vm);

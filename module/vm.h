@@ -44,6 +44,7 @@ struct umbra_vm {
 	struct mmu_notifier notifier;		/* (c) */
 	struct umbra_mmu *mmu;			/* (c) owned by mmu/ */
 	enum umbra_mmu_mode mmu_mode;		/* (c) */
+	bool nested;				/* (c) guests may run guests: see inner.h */
 
 	struct umbra_vcpu **vcpu;		/* (m) to add; what is below nr_vcpus stays */
 	int nr_vcpus;				/* (m), published with release after vcpu[] */

@@ -8,6 +8,7 @@
 #include <asm/trapnr.h>
 #include "../compat.h"
 #include "../event.h"
+#include "nested.h"
 #include "svm.h"
 
 /* What each exit code is called; 0 is UMBRA_EXIT_UNKNOWN. NPF lies far outside. */
@@ -188,7 +189,8 @@ static bool svm_take_back_virq(struct umbra_vcpu *vcpu, struct umbra_event *ev)
 
 	svm->virq = false;
 	c->int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
-	if (waits && !(c->exit_int_info & SVM_EXITINTINFO_VALID)) {
+	/* An inner guest's is its hypervisor's affair: it stays on its way in. */
+	if (waits && !vcpu->inner.active && !(c->exit_int_info & SVM_EXITINTINFO_VALID)) {
 		vcpu->ev.irq = *ev;
 		ev->type = UMBRA_EVENT_NONE;
 	}
@@ -207,17 +209,20 @@ static void svm_decode_interrupted(struct umbra_vcpu *vcpu, struct umbra_event *
 	u32 info = c->exit_int_info;
 	u8 type = (info & SVM_EXITINTINFO_TYPE_MASK) >> SVM_EVTINJ_TYPE_SHIFT;
 	u8 vector = info & SVM_EXITINTINFO_VEC_MASK;
+	bool as_is = svm->as_is;
 	u8 stepped = svm->soft_len;
 
 	if (svm->virq && svm_take_back_virq(vcpu, ev))
 		return;
 	ev->type = UMBRA_EVENT_NONE;
 	svm->soft_len = 0;
+	svm->as_is = false;
 	if (likely(!(info & SVM_EXITINTINFO_VALID)))
 		return;
 	if (umbra_soft_event_len(type, vector)) {
-		if (!stepped)
+		if (!stepped && !as_is)
 			return;
+		svm->as_is = as_is;
 		vcpu->rip -= stepped;
 	}
 	*ev = (struct umbra_event) {
@@ -240,7 +245,7 @@ static void svm_track_iret(struct umbra_vcpu *vcpu, u32 code)
 	if (code == SVM_EXIT_IRET) {
 		svm->iret_seen = true;
 		svm->iret_rip = vcpu->rip;
-		svm_unintercept(svm->vmcb, INTERCEPT_IRET);
+		svm_unintercept(svm, INTERCEPT_IRET);
 	}
 }
 
@@ -260,16 +265,20 @@ static void svm_decode_refused(struct umbra_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	vcpu->exit.kind = UMBRA_EXIT_ENTRY_FAILED;
+	/* What cannot be entered of an inner guest is what its hypervisor put there. */
+	vcpu->exit.kind = vcpu->inner.active ? UMBRA_EXIT_INNER : UMBRA_EXIT_ENTRY_FAILED;
+	svm->inner_kind = UMBRA_EXIT_ENTRY_FAILED;
 	vcpu->rip -= svm->soft_len;
 	svm->soft_len = 0;
+	svm->as_is = false;
 	svm->virq = false;
 	svm->vmcb->control.int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
 }
 
 static noinline void svm_decode_any(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
 {
-	const struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
+	struct svm_vcpu *svm = to_svm(vcpu);
+	const struct vmcb_control_area *c = &svm->vmcb->control;
 	u32 code = c->exit_code;
 
 	/* VMEXIT_INVALID is -1 in all 64 bits. */
@@ -279,6 +288,13 @@ static noinline void svm_decode_any(struct umbra_vcpu *vcpu, struct umbra_event 
 	}
 	svm_decode_interrupted(vcpu, interrupted);
 	svm_decode_reason(vcpu, code, &vcpu->exit);
+	if (unlikely(vcpu->efer & EFER_SVME) && svm_inner_concerned(vcpu, code)) {
+		svm->inner_kind = vcpu->exit.kind;
+		vcpu->exit.kind = UMBRA_EXIT_INNER;
+		/* An IRET that its hypervisor asked for does not run. */
+		if (code == SVM_EXIT_IRET)
+			return;
+	}
 	svm_track_iret(vcpu, code);
 }
 
@@ -299,7 +315,7 @@ void svm_decode(struct umbra_vcpu *vcpu, struct umbra_event *interrupted)
 
 	/* Most exits where there are no nested tables are just that. */
 	if (c->exit_code == SVM_EXIT_EXCP_BASE + PF_VECTOR && !svm->virq && !svm->soft_len &&
-	    !svm->iret_seen && !(c->exit_int_info & SVM_EXITINTINFO_VALID)) {
+	    !svm->iret_seen && !vcpu->inner.active && !(c->exit_int_info & SVM_EXITINTINFO_VALID)) {
 		interrupted->type = UMBRA_EVENT_NONE;
 		svm_decode_pf(c, x);
 		return;
@@ -343,10 +359,12 @@ void svm_inject(struct umbra_vcpu *vcpu, const struct umbra_event *ev)
 		svm->virq = true;
 		c->int_vector = ev->vector;
 		c->int_ctl |= V_IRQ_INJECTION_BITS_MASK;
-		svm_unintercept(svm->vmcb, INTERCEPT_VINTR);
+		svm_unintercept(svm, INTERCEPT_VINTR);
 		return;
 	}
-	if (unlikely(len))
+	if (unlikely(svm->as_is))
+		c->next_rip = svm->inner->next_rip;
+	else if (unlikely(len))
 		svm_step_soft(vcpu, len);
 	c->event_inj = ev->vector | ev->type << SVM_EVTINJ_TYPE_SHIFT | SVM_EVTINJ_VALID |
 		       (ev->has_error ? SVM_EVTINJ_VALID_ERR : 0);
@@ -403,13 +421,13 @@ void svm_window(struct umbra_vcpu *vcpu, bool irq, bool nmi)
 	if (irq && !svm->window_step) {
 		vmcb->control.int_ctl |= V_IRQ_INJECTION_BITS_MASK;
 		vmcb->control.int_vector = 0;
-		svm_intercept(vmcb, INTERCEPT_VINTR);
+		svm_intercept(svm, INTERCEPT_VINTR);
 	} else if (!svm->virq) {
 		vmcb->control.int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
-		svm_unintercept(vmcb, INTERCEPT_VINTR);
+		svm_unintercept(svm, INTERCEPT_VINTR);
 	}
 	if (vcpu->ev.nmi_blocked && !svm->iret_seen)
-		svm_intercept(vmcb, INTERCEPT_IRET);
+		svm_intercept(svm, INTERCEPT_IRET);
 	else
-		svm_unintercept(vmcb, INTERCEPT_IRET);
+		svm_unintercept(svm, INTERCEPT_IRET);
 }

@@ -78,6 +78,7 @@ int svm_probe(void)
 		.insn_len = boot_cpu_has(X86_FEATURE_NRIPS),
 		.insn_bytes = boot_cpu_has(X86_FEATURE_DECODEASSISTS),
 		.flush_by_asid = boot_cpu_has(X86_FEATURE_FLUSHBYASID),
+		.inner = true,
 		.fmt = UMBRA_FMT_NPT,
 		.asids = ebx,
 	};

@@ -12,6 +12,7 @@
 #include <asm/trapnr.h>
 #include "../compat.h"
 #include "insn.h"
+#include "nested.h"
 #include "svm.h"
 
 /*
@@ -91,6 +92,8 @@ static noinstr void svm_switch_spec_ctrl(struct svm_vcpu *svm, u64 *gpr, u64 hos
 static void svm_state_in(const struct umbra_vcpu *vcpu, const struct svm_vcpu *svm,
 			 struct vmcb *vmcb)
 {
+	u64 tpr = umbra_guest_cr8(vcpu);
+
 	vmcb->save.rax = vcpu->gpr[UMBRA_RAX];
 	vmcb->save.rsp = vcpu->gpr[UMBRA_RSP];
 	vmcb->save.rip = vcpu->rip;
@@ -100,9 +103,9 @@ static void svm_state_in(const struct umbra_vcpu *vcpu, const struct svm_vcpu *s
 	/* Nothing set: whatever #DB reports afterwards is new. */
 	vmcb->save.dr6 = DR6_RESERVED;
 	vmcb->control.int_state = vcpu->ev.shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
-	if (unlikely((vmcb->control.int_ctl ^ vcpu->cr8) & V_TPR_MASK))
+	if (unlikely((vmcb->control.int_ctl ^ tpr) & V_TPR_MASK))
 		vmcb->control.int_ctl = (vmcb->control.int_ctl & ~V_TPR_MASK) |
-					(vcpu->cr8 & V_TPR_MASK);
+					(tpr & V_TPR_MASK);
 }
 
 /*
@@ -221,4 +224,6 @@ const struct umbra_vendor_ops umbra_svm_ops = {
 	.cpl = svm_cpl,
 	.set_root = svm_set_root,
 	.flush_tlb = svm_flush_tlb,
+	.inner_exit = svm_inner_exit,
+	.inner_end = svm_inner_end,
 };

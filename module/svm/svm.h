@@ -11,6 +11,8 @@
 #include "../vendor.h"
 #include "defs.h"
 
+struct svm_inner;
+
 /**
  * struct svm_vcpu - the AMD side of a vCPU (vcpu->hw)
  * @vmcb: control block, one page
@@ -28,6 +30,11 @@
  * @soft_len: bytes that RIP was stepped for a software event being injected
  * @iret_seen: the guest is at its NMI handler's IRET
  * @iret_rip: where that IRET is
+ * @own: the intercepts that Umbra wants
+ * @asked: those that the hypervisor of an inner guest wants, 0 without one
+ * @inner: the inner guest, or the last one; NULL before the first
+ * @inner_kind: what the exit is called that became UMBRA_EXIT_INNER
+ * @as_is: the event being injected pushes RIP as it is, whatever it is
  * @host: the host's registers while the guest's are loaded
  *
  * All fields belong to the holder of vcpu->mutex.
@@ -48,6 +55,11 @@ struct svm_vcpu {
 	u8 soft_len;
 	bool iret_seen;
 	u64 iret_rip;
+	u32 own[MAX_INTERCEPT];
+	u32 asked[MAX_INTERCEPT];
+	struct svm_inner *inner;
+	u8 inner_kind;
+	bool as_is;
 	struct umbra_host_regs host;
 };
 
@@ -83,14 +95,21 @@ static inline void svm_void_asids(struct svm_cpu *sc)
 	sc->next_asid = umbra_caps.asids;
 }
 
-static inline void svm_intercept(struct vmcb *vmcb, unsigned int bit)
+/* One word of what leaves the guest: what Umbra wants, and the inner guest's hypervisor. */
+static inline void svm_set_intercepts(struct svm_vcpu *svm, unsigned int word, u32 bits)
 {
-	vmcb->control.intercepts[bit / 32] |= 1u << (bit % 32);
+	svm->own[word] = bits;
+	svm->vmcb->control.intercepts[word] = bits | svm->asked[word];
 }
 
-static inline void svm_unintercept(struct vmcb *vmcb, unsigned int bit)
+static inline void svm_intercept(struct svm_vcpu *svm, unsigned int bit)
 {
-	vmcb->control.intercepts[bit / 32] &= ~(1u << (bit % 32));
+	svm_set_intercepts(svm, bit / 32, svm->own[bit / 32] | 1u << (bit % 32));
+}
+
+static inline void svm_unintercept(struct svm_vcpu *svm, unsigned int bit)
+{
+	svm_set_intercepts(svm, bit / 32, svm->own[bit / 32] & ~(1u << (bit % 32)));
 }
 
 /* entry.S: GIF clear on entry and return; see there. */
@@ -108,6 +127,7 @@ u64 svm_iopm_pa(void);
 int svm_vcpu_create(struct umbra_vcpu *vcpu);
 void svm_vcpu_destroy(struct umbra_vcpu *vcpu);
 void svm_vcpu_reset(struct umbra_vcpu *vcpu);
+int svm_msrpm_bit(u32 index);
 void svm_sync_crs(struct umbra_vcpu *vcpu);
 void svm_sync_debug(struct umbra_vcpu *vcpu);
 void svm_sync_msr_map(struct umbra_vcpu *vcpu);

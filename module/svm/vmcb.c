@@ -16,6 +16,7 @@
 #include <asm/processor-flags.h>
 #include "../debug.h"
 #include "../tsc.h"
+#include "nested.h"
 #include "svm.h"
 
 /* Exits that every guest has, whatever its state. */
@@ -137,12 +138,12 @@ int svm_cpl(struct umbra_vcpu *vcpu)
 }
 
 /* The guest may read a register itself when the processor has its value in it. */
-static void svm_intercept_if(struct vmcb *vmcb, unsigned int bit, bool differs)
+static void svm_intercept_if(struct svm_vcpu *svm, unsigned int bit, bool differs)
 {
 	if (differs)
-		svm_intercept(vmcb, bit);
+		svm_intercept(svm, bit);
 	else
-		svm_unintercept(vmcb, bit);
+		svm_unintercept(svm, bit);
 }
 
 void svm_sync_crs(struct umbra_vcpu *vcpu)
@@ -150,13 +151,16 @@ void svm_sync_crs(struct umbra_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 
+	if (unlikely(vcpu->inner.active || vcpu->inner.held) && !(vcpu->efer & EFER_SVME))
+		svm_inner_forget(vcpu);
+
 	vmcb->save.cr0 = umbra_hw_cr0(vcpu, svm->nested);
 	vmcb->save.cr3 = svm->nested ? vcpu->cr3 : svm->root;
 	vmcb->save.cr4 = umbra_hw_cr4(vcpu, svm->nested);
 	vmcb->save.efer = umbra_hw_efer(vcpu, svm->nested) | EFER_SVME;
-	svm_intercept_if(vmcb, INTERCEPT_CR0_READ,
+	svm_intercept_if(svm, INTERCEPT_CR0_READ,
 			 vmcb->save.cr0 != (vcpu->cr0 | X86_CR0_ET));
-	svm_intercept_if(vmcb, INTERCEPT_CR4_READ, vmcb->save.cr4 != vcpu->cr4);
+	svm_intercept_if(svm, INTERCEPT_CR4_READ, vmcb->save.cr4 != vcpu->cr4);
 }
 
 void svm_sync_debug(struct umbra_vcpu *vcpu)
@@ -165,16 +169,17 @@ void svm_sync_debug(struct umbra_vcpu *vcpu)
 
 	svm_sync_step(vcpu);
 	svm->vmcb->save.dr7 = umbra_effective_dr(vcpu, 7);
-	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] = umbra_hw_exceptions(vcpu, svm->nested);
+	svm_set_intercepts(svm, INTERCEPT_EXCEPTION, umbra_hw_exceptions(vcpu, svm->nested));
 }
 
 void svm_sync_tsc(struct umbra_vcpu *vcpu)
 {
-	to_svm(vcpu)->vmcb->control.tsc_offset = umbra_tsc_hw_offset(vcpu);
+	to_svm(vcpu)->vmcb->control.tsc_offset = umbra_tsc_hw_offset(vcpu) +
+						 vcpu->inner.tsc_offset;
 }
 
 /* Bit of @index's read intercept in the map, or -1 when the map has none. */
-static int svm_msrpm_bit(u32 index)
+int svm_msrpm_bit(u32 index)
 {
 	if (index < 0x2000)
 		return index * 2;
@@ -304,18 +309,20 @@ static void svm_reset_segments(struct vmcb_save_area *save)
 	save->cpl = 0;
 }
 
-static void svm_reset_intercepts(const struct svm_vcpu *svm)
+static void svm_reset_intercepts(struct svm_vcpu *svm)
 {
 	unsigned int i;
 
+	memset(svm->own, 0, sizeof(svm->own));
+	memset(svm->asked, 0, sizeof(svm->asked));
 	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
-		svm_intercept(svm->vmcb, svm_always[i]);
+		svm_intercept(svm, svm_always[i]);
 	if (svm->nested)
 		return;
 	for (i = 0; i < ARRAY_SIZE(svm_shadow); i++)
-		svm_intercept(svm->vmcb, svm_shadow[i]);
+		svm_intercept(svm, svm_shadow[i]);
 	if (boot_cpu_has(X86_FEATURE_INVPCID))
-		svm_intercept(svm->vmcb, INTERCEPT_INVPCID);
+		svm_intercept(svm, INTERCEPT_INVPCID);
 }
 
 void svm_vcpu_reset(struct umbra_vcpu *vcpu)
@@ -339,6 +346,7 @@ void svm_vcpu_reset(struct umbra_vcpu *vcpu)
 	svm->virq = false;
 	svm->soft_len = 0;
 	svm->iret_seen = false;
+	svm->as_is = false;
 	svm->spec_ctrl = 0;
 	svm_sync_crs(vcpu);
 	svm_sync_debug(vcpu);
@@ -379,6 +387,7 @@ void svm_vcpu_destroy(struct umbra_vcpu *vcpu)
 	if (!svm)
 		return;
 	umbra_branches_forget(vcpu);
+	kfree(svm->inner);
 	free_pages((unsigned long)svm->msrpm, SVM_MSRPM_ORDER);
 	free_page((unsigned long)svm->vmcb);
 	kfree(svm);
