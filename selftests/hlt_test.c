@@ -56,7 +56,7 @@ static void wait_for_sleep(struct ut_runner *runner)
 	ut_wait(({
 		u64 before = ut_runner_cpu_us(runner);
 
-		ut_sleep_ms(20);
+		ut_msleep(20);
 		before && ut_runner_cpu_us(runner) == before;
 	}));
 }
@@ -78,7 +78,7 @@ TEST_F_TIMEOUT(hlt, costs_nothing, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner = sleeper(self->vcpu);
 	u64 before = ut_runner_cpu_us(runner);
 
-	ut_sleep_ms(IDLE_MS);
+	ut_msleep(IDLE_MS);
 	EXPECT_GE(1000, ut_runner_cpu_us(runner) - before);
 	EXPECT_EQ(0, wakes(self->vm));
 	ASSERT_EQ(-EINTR, ut_runner_stop(runner));
@@ -213,9 +213,9 @@ TEST_F_TIMEOUT(hlt, held_back_by_tpr, UT_IRQ_TIMEOUT)
 	ut_restart(self->vcpu, guest_high_priority);
 	runner = ut_runner_start(self->vcpu);
 	ut_wait(ut_msi(self->vm, UT_APIC_GPA, 0x41) == 1);
-	ut_sleep_ms(20);
+	ut_msleep(20);
 	ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA, VECTOR));
-	ut_sleep_ms(50);
+	ut_msleep(50);
 	ASSERT_FALSE(ut_read_once(runner->ended));
 	ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA, 0x71));
 	ASSERT_EQ(UT_DONE, ut_runner_join(runner));

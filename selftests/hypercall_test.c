@@ -331,7 +331,7 @@ TEST_F_TIMEOUT(hypercall, kick_is_saved, UT_IRQ_TIMEOUT)
 	/* It may have been stopped just before its HLT. */
 	while (ut_mp_state(self->vcpu[1]) != KVM_MP_STATE_HALTED) {
 		runner = ut_runner_start(self->vcpu[1]);
-		ut_sleep_ms(10);
+		ut_msleep(10);
 		ut_runner_stop(runner);
 	}
 	ut_restart(self->vcpu[0], guest_kick_once);
@@ -341,7 +341,7 @@ TEST_F_TIMEOUT(hypercall, kick_is_saved, UT_IRQ_TIMEOUT)
 	ut_set_mp(self->vcpu[1], KVM_MP_STATE_RUNNABLE);
 	runner = ut_runner_start(self->vcpu[1]);
 	ut_wait(*ut_guest_var(self->vm, awake) >= 1);
-	ut_sleep_ms(50);
+	ut_msleep(50);
 	ut_runner_stop(runner);
 	/* Once: but KVM keeps it for the next HLT, too. */
 	if (ut_on_umbra())

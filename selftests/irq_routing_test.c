@@ -283,7 +283,7 @@ TEST_F_TIMEOUT(routing, changes_under_load, UT_IRQ_TIMEOUT)
 	ut_until(self->vcpu, 1);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, changer, self->vm));
 	while (ut_line_status(self->vm, 40, 1) < 0)
-		ut_sleep_ms(1);
+		ut_msleep(1);
 	runner = ut_runner_start(self->vcpu);
 	ut_wait(ut_hits(self->vm, 0, VECTOR) + ut_hits(self->vm, 0, VECTOR + 1));
 	ut_clear_hits(self->vm);

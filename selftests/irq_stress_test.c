@@ -258,7 +258,7 @@ static void *device_thread(void *arg)
 			ut_die("interrupt %lu of the device came %lu times", life->sent, n);
 		ut_write_once(life->sent, life->sent + 1);
 		if (life->sent % 16 == 0)
-			ut_sleep_ms(1);
+			ut_msleep(1);
 	}
 	return NULL;
 }
@@ -317,7 +317,7 @@ static void stop_and_go_on(struct life *life, int cpu)
 {
 	if (ut_runner_stop(life->runner[cpu]) >= 0)
 		ut_die("vCPU %d has left by itself", cpu);
-	ut_sleep_ms(random() % 3);
+	ut_msleep(random() % 3);
 	life->runner[cpu] = ut_runner_start(life->vm->vcpu[cpu]);
 }
 

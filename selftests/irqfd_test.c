@@ -101,7 +101,7 @@ TEST_F_TIMEOUT(irqfd, each_write, UT_IRQ_TIMEOUT)
 	EXPECT_EQ(0, ut_signals(self->fd));
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, 5, KVM_IRQFD_FLAG_DEASSIGN, 0));
 	ut_signal(self->fd);
-	ut_sleep_ms(20);
+	ut_msleep(20);
 	EXPECT_TRUE(ut_counted(ut_hits(self->vm, 0, VECTOR), 200));
 	EXPECT_EQ(1, ut_signals(self->fd));
 	finish(self->vm, runner);
@@ -369,7 +369,7 @@ static void *send_many(void *arg)
 		before = ut_hits(sender->vm, 0, VECTOR + sender->gsi);
 		ut_signal(sender->fd);
 		while (ut_hits(sender->vm, 0, VECTOR + sender->gsi) == before)
-			ut_sleep_ms(0);
+			ut_msleep(0);
 	}
 	return NULL;
 }

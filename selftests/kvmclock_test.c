@@ -263,7 +263,7 @@ static bool host_knows_its_tsc(SELF)
 	for (i = 0; i < 3; i++) {
 		ns = monotonic_ns();
 		tsc = guest_rdtsc();
-		ut_sleep_ms(300);
+		ut_msleep(300);
 		ns = monotonic_ns() - ns;
 		real = (guest_rdtsc() - tsc) * 1000000 / ns;
 		if (real > khz - khz / 20 && real < khz + khz / 20)
@@ -294,7 +294,7 @@ TEST_F(kvmclock, page)
 	if (!host_knows_its_tsc(self))
 		SKIP(return, "the host is wrong about its TSC's frequency");
 	EXPECT_TRUE(agree(self, 0, slack()));
-	ut_sleep_ms(300);
+	ut_msleep(300);
 	EXPECT_TRUE(agree(self, 0, slack()));
 }
 
@@ -307,7 +307,7 @@ TEST_F(kvmclock, rate)
 	start(self, 0);
 	vm = vm_time(self, NULL);
 	guest = guest_time(self, 0);
-	ut_sleep_ms(500);
+	ut_msleep(500);
 	guest = guest_time(self, 0) - guest;
 	vm = vm_time(self, NULL) - vm;
 	EXPECT_LT(450 * MS, guest);
@@ -565,7 +565,7 @@ TEST_F_TIMEOUT(kvmclock, version_protocol, UT_IRQ_TIMEOUT)
 		runner[i] = ut_runner_start(self->vcpu[i]);
 	for (i = 0; i < 300; i++) {
 		set_time(self, (i & 1 ? EARLY : LATE) + SECOND);
-		ut_sleep_ms(1);
+		ut_msleep(1);
 	}
 	*ut_guest_var(self->vm, quit) = 1;
 	for (i = 0; i < 2; i++)

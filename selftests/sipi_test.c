@@ -66,7 +66,7 @@ static bool beats(struct ut_vm *vm)
 {
 	u16 before = beat(vm);
 
-	ut_sleep_ms(20);
+	ut_msleep(20);
 	return beat(vm) != before;
 }
 
@@ -97,7 +97,7 @@ TEST_F_TIMEOUT(sipi, init_and_sipi, UT_IRQ_TIMEOUT)
 {
 	struct ut_runner *runner = ut_runner_start(self->ap);
 
-	ut_sleep_ms(20);
+	ut_msleep(20);
 	ASSERT_EQ(0, beat(self->vm));
 	send(self->bsp, CMD_INIT, CMD_SIPI | PAGE);
 	ut_wait(beats(self->vm));
@@ -125,11 +125,11 @@ TEST_F_TIMEOUT(sipi, sipi_without_init, UT_IRQ_TIMEOUT)
 	struct ut_runner *runner = ut_runner_start(self->ap);
 
 	send(self->bsp, CMD_SIPI | PAGE, CMD_SIPI | PAGE);
-	ut_sleep_ms(50);
+	ut_msleep(50);
 	EXPECT_EQ(0, beat(self->vm));
 	/* And it is not remembered. */
 	send(self->bsp, CMD_INIT, 0);
-	ut_sleep_ms(50);
+	ut_msleep(50);
 	EXPECT_EQ(0, beat(self->vm));
 	send(self->bsp, CMD_SIPI | OTHER_PAGE, 0);
 	ut_wait(beats(self->vm));
@@ -224,7 +224,7 @@ TEST_F_TIMEOUT(sipi, deassert, UT_IRQ_TIMEOUT)
 	send(self->bsp, CMD_INIT, CMD_SIPI | PAGE);
 	ut_wait(beats(self->vm));
 	send(self->bsp, UT_DM_INIT | UT_ICR_LEVEL, 0);
-	ut_sleep_ms(20);
+	ut_msleep(20);
 	ASSERT_TRUE(beats(self->vm));
 	ASSERT_EQ(-EINTR, ut_runner_stop(runner));
 	ASSERT_EQ(1, starts(self->vm, PAGE));
@@ -282,7 +282,7 @@ TEST_F_TIMEOUT(sipi, runnable_by_user_space, UT_IRQ_TIMEOUT)
 	ut_set_mp(ap, KVM_MP_STATE_UNINITIALIZED);
 	ASSERT_EQ(KVM_MP_STATE_UNINITIALIZED, ut_mp_state(ap));
 	runner = ut_runner_start(ap);
-	ut_sleep_ms(30);
+	ut_msleep(30);
 	ASSERT_EQ(0, beat(self->vm));
 	ut_runner_stop(runner);
 	ut_set_mp(ap, KVM_MP_STATE_RUNNABLE);
@@ -304,7 +304,7 @@ TEST_F_TIMEOUT(sipi, halted_by_user_space, UT_IRQ_TIMEOUT)
 	ut_set_mp(ap, KVM_MP_STATE_HALTED);
 	ASSERT_EQ(KVM_MP_STATE_HALTED, ut_mp_state(ap));
 	runner = ut_runner_start(ap);
-	ut_sleep_ms(30);
+	ut_msleep(30);
 	ASSERT_EQ(0, beat(self->vm));
 	ASSERT_EQ(1, ut_msi(self->vm, UT_APIC_GPA | 2 << 12, 0x50));
 	ut_wait(beats(self->vm));

@@ -239,11 +239,10 @@ u64 ut_runner_cpu_us(struct ut_runner *runner);
 	while (!(cond)) {						\
 		if (ut_now_ms() > __end)				\
 			ut_die("%s:%d: in vain: %s", __FILE__, __LINE__, #cond); \
-		ut_sleep_ms(1);						\
+		ut_msleep(1);						\
 	}								\
 } while (0)
 /* Milliseconds since some time. */
 u64 ut_now_ms(void);
-void ut_sleep_ms(unsigned int ms);
 
 #endif

@@ -293,13 +293,6 @@ u64 ut_runner_cpu_us(struct ut_runner *runner)
 	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
 }
 
-void ut_sleep_ms(unsigned int ms)
-{
-	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l };
-
-	nanosleep(&ts, NULL);
-}
-
 u64 ut_now_ms(void)
 {
 	struct timespec ts;

@@ -103,6 +103,8 @@ struct ut_vm {
 const char *ut_device_path(void);
 /* False when $UMBRA_DEVICE is /dev/kvm: the reference the tests are proved on. */
 bool ut_on_umbra(void);
+/* Milliseconds of sleep. */
+void ut_msleep(unsigned int ms);
 /* Are guests run by VT-x, as opposed to AMD-V? */
 bool ut_on_vmx(void);
 /* Is the host's processor one of "qemu" or of "bochs"? As scripts/lab says. */

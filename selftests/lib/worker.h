@@ -92,7 +92,5 @@ uint64_t ut_smaps(const void *hva, const char *field);
 /* Text to a file: 0 or -errno. A number from a file: -errno on failure. */
 int ut_write_file(const char *path, const char *text);
 long ut_read_number(const char *path);
-/* Milliseconds of sleep. */
-void ut_msleep(unsigned int ms);
 
 #endif
