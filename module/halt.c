@@ -80,13 +80,17 @@ static void obey_sipi(struct umbra_vcpu *vcpu, u8 vector)
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 }
 
-/* A SIPI counts for a processor that waits for it, and is nothing to others. */
+/*
+ * A SIPI counts for a processor that waits for it, and is nothing to others. Both are taken at
+ * once: one after the other, a SIPI could be taken for nothing whose INIT came in between.
+ */
 static void obey_signals(struct umbra_vcpu *vcpu)
 {
-	if (umbra_lapic_take_signal(vcpu, UMBRA_APIC_INIT))
+	unsigned long signals = umbra_lapic_take_signals(vcpu);
+
+	if (signals & UMBRA_APIC_INIT)
 		obey_init(vcpu);
-	if (umbra_lapic_take_signal(vcpu, UMBRA_APIC_SIPI) &&
-	    vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
+	if (signals & UMBRA_APIC_SIPI && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
 		obey_sipi(vcpu, umbra_lapic_sipi_vector(vcpu));
 }
 

@@ -301,16 +301,63 @@ static u64 progress(struct life *life, int cpu)
 	return ut_read_once((*ut_guest_var(life->vm, rounds))[cpu]);
 }
 
+/* Of a vCPU that hangs: what it waits for, and what its local APIC has. */
+static void tell_vcpu(struct life *life, int cpu)
+{
+	struct ut_vcpu *vcpu = life->vm->vcpu[cpu];
+	struct kvm_vcpu_events events;
+	struct kvm_regs regs;
+	int v;
+
+	ut_runner_stop(life->runner[cpu]);
+	ut_get_regs(vcpu, &regs);
+	ut_must_ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &events);
+	fprintf(stderr, "# vCPU %d: rip %llx rflags %llx mp_state %u boots %lu rounds %lu", cpu,
+		regs.rip, regs.rflags, ut_mp_state(vcpu), (*ut_guest_var(life->vm, boots))[cpu],
+		progress(life, cpu));
+	fprintf(stderr, " injected %u nr %u TMICT %x TMCCT %x SVR %x", events.interrupt.injected,
+		events.interrupt.nr, ut_lapic_reg(vcpu, UT_APIC_TMICT),
+		ut_lapic_reg(vcpu, UT_APIC_TMCCT), ut_lapic_reg(vcpu, UT_APIC_SVR));
+	for (v = 16; v < 256; v++) {
+		if (ut_lapic_bit(vcpu, UT_APIC_IRR, v))
+			fprintf(stderr, " IRR %x", v);
+		if (ut_lapic_bit(vcpu, UT_APIC_ISR, v))
+			fprintf(stderr, " ISR %x", v);
+	}
+	fputs("\n", stderr);
+}
+
+static void tell(struct life *life)
+{
+	u64 (*asks)[NCPUS] = *ut_guest_var(life->vm, asked);
+	u64 (*answers)[NCPUS] = *ut_guest_var(life->vm, answered);
+	int cpu, from;
+
+	for (cpu = 0; cpu < NCPUS; cpu++)
+		tell_vcpu(life, cpu);
+	for (cpu = 0; cpu < NCPUS; cpu++)
+		for (from = 0; from < NCPUS; from++)
+			if (asks[cpu][from] != answers[cpu][from])
+				fprintf(stderr, "# vCPU %d waits for vCPU %d\n", from, cpu);
+}
+
 /* Everybody has done @n more rounds. The victim starts anew now and then, and goes on. */
 static void wait_for_progress(struct life *life, u64 n)
 {
+	u64 end = ut_now_ms() + UT_HANG_MS;
 	u64 goal[NCPUS];
 	int i;
 
 	for (i = 0; i < NCPUS; i++)
 		goal[i] = progress(life, i) + n;
-	for (i = 0; i < NCPUS; i++)
-		ut_wait(progress(life, i) >= goal[i]);
+	for (i = 0; i < NCPUS; i++) {
+		while (progress(life, i) < goal[i] && ut_now_ms() <= end)
+			ut_msleep(1);
+		if (progress(life, i) >= goal[i])
+			continue;
+		tell(life);
+		ut_die("vCPU %d is at round %lu, not %lu", i, progress(life, i), goal[i]);
+	}
 }
 
 static void stop_and_go_on(struct life *life, int cpu)

@@ -125,11 +125,12 @@ int umbra_irq_user_extint(struct umbra_vcpu *vcpu, u8 vector);
 /* Split: would user space's ExtINT be let through? */
 bool umbra_irq_extint_wanted(struct umbra_vcpu *vcpu);
 
-/* INIT and SIPI that came for this vCPU, for halt.c: test and clear. vCPU. */
+/* INIT and SIPI that came for this vCPU, for halt.c. vCPU. */
 #define UMBRA_APIC_INIT		BIT(0)
 #define UMBRA_APIC_SIPI		BIT(1)
 unsigned long umbra_lapic_signals(struct umbra_vcpu *vcpu);	/* those that wait */
-bool umbra_lapic_take_signal(struct umbra_vcpu *vcpu, unsigned long signal);
+/* The same, and none waits any more. With both, the SIPI came after the INIT. */
+unsigned long umbra_lapic_take_signals(struct umbra_vcpu *vcpu);
 u8 umbra_lapic_sipi_vector(struct umbra_vcpu *vcpu);
 /* User space restores the last one's. vCPU. */
 void umbra_lapic_set_sipi_vector(struct umbra_vcpu *vcpu, u8 vector);

@@ -307,11 +307,11 @@ unsigned long umbra_lapic_signals(struct umbra_vcpu *vcpu)
 	return READ_ONCE(vcpu->lapic->signals);
 }
 
-bool umbra_lapic_take_signal(struct umbra_vcpu *vcpu, unsigned long signal)
+unsigned long umbra_lapic_take_signals(struct umbra_vcpu *vcpu)
 {
 	unsigned long *signals = &vcpu->lapic->signals;
 
-	return READ_ONCE(*signals) & signal && test_and_clear_bit(__ffs(signal), signals);
+	return READ_ONCE(*signals) ? xchg(signals, 0) : 0;
 }
 
 u8 umbra_lapic_sipi_vector(struct umbra_vcpu *vcpu)
