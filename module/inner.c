@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hypervisors inside guests, as far as it is no vendor's: the module parameter "nested", the
- * MSRs by which AMD-V is turned on, and writes to the memory that such a hypervisor shares
- * with its processor. Knows no VMCB.
+ * Hypervisors inside guests, as far as it is no vendor's: the module parameter "nested" and
+ * the MSRs by which AMD-V is turned on. Knows no VMCB.
  */
 #include <linux/moduleparam.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/svm.h>
 #include "cpuid.h"
-#include "guest_mem.h"
 #include "inner.h"
-#include "mmu/mmu.h"
 #include "msr_internal.h"
 #include "vcpu.h"
 #include "vendor.h"
@@ -23,16 +20,6 @@ MODULE_PARM_DESC(nested, "let guests of new VMs run guests of their own: experim
 bool umbra_inner_offered(void)
 {
 	return umbra_caps.inner && READ_ONCE(nested);
-}
-
-int umbra_inner_store(struct umbra_vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len)
-{
-	int r;
-
-	umbra_mmu_guest_write(vcpu, gpa, data, len, false);
-	r = umbra_gpa_write(vcpu->vm, gpa, data, len);
-	umbra_mmu_guest_write(vcpu, gpa, data, len, true);
-	return r;
 }
 
 static bool has_svm(const struct umbra_vcpu *vcpu, bool host)

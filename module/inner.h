@@ -69,10 +69,5 @@ bool umbra_inner_offered(void);
 enum umbra_inner_end umbra_inner_due(struct umbra_vcpu *vcpu);
 /* Take the exception that is UMBRA_INNER_EXCEPTION out of the queue; event.c. */
 void umbra_inner_take_exception(struct umbra_vcpu *vcpu, struct umbra_event *out);
-/*
- * Write guest memory at an address that the guest's hypervisor named, in one page. SRCU
- * read section held; sleeps. 0 or -EFAULT.
- */
-int umbra_inner_store(struct umbra_vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len);
 
 #endif

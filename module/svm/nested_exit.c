@@ -10,6 +10,7 @@
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include "../guest_mem.h"
+#include "../guest_write.h"
 #include "../regs.h"
 #include "nested.h"
 
@@ -49,7 +50,7 @@ static int svm_write_fields(struct umbra_vcpu *vcpu, const struct svm_inner *in,
 	int r = 0;
 
 	for (f = fields; f < fields + count && !r; f++)
-		r = umbra_inner_store(vcpu, in->gpa + f->first,
+		r = umbra_guest_write(vcpu, in->gpa + f->first,
 				      (const u8 *)&in->image + f->first, f->end - f->first);
 	return r;
 }

@@ -7,6 +7,7 @@
 #include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
 #include "../guest_mem.h"
+#include "../guest_write.h"
 #include "../regs.h"
 #include "nested.h"
 
@@ -80,13 +81,13 @@ static bool svm_guest_vmsave(struct umbra_vcpu *vcpu, gpa_t gpa)
 	const struct vmcb_save_area *from = &to_svm(vcpu)->vmcb->save;
 	const gpa_t save = gpa + offsetof(struct vmcb, save);
 
-	return !umbra_inner_store(vcpu, save + offsetof(struct vmcb_save_area, fs), &from->fs,
+	return !umbra_guest_write(vcpu, save + offsetof(struct vmcb_save_area, fs), &from->fs,
 				  2 * sizeof(from->fs)) &&
-	       !umbra_inner_store(vcpu, save + offsetof(struct vmcb_save_area, ldtr),
+	       !umbra_guest_write(vcpu, save + offsetof(struct vmcb_save_area, ldtr),
 				  &from->ldtr, sizeof(from->ldtr)) &&
-	       !umbra_inner_store(vcpu, save + offsetof(struct vmcb_save_area, tr), &from->tr,
+	       !umbra_guest_write(vcpu, save + offsetof(struct vmcb_save_area, tr), &from->tr,
 				  sizeof(from->tr)) &&
-	       !umbra_inner_store(vcpu, gpa + MSRS_AT, &from->star, MSRS_BYTES);
+	       !umbra_guest_write(vcpu, gpa + MSRS_AT, &from->star, MSRS_BYTES);
 }
 
 /* VMRUN, VMLOAD and VMSAVE, whose operand is a page. */
