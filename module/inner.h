@@ -2,7 +2,8 @@
 /*
  * Hypervisors inside guests: what the rest of Umbra has to know of a guest's own guest
  * (the inner guest). How the guest starts one and what it is told of its exits is the
- * vendor's, which alone writes struct umbra_inner, all of it at once at each change.
+ * vendor's, which writes struct umbra_inner anew at each switch. While an inner guest runs,
+ * event.c takes and gives back @virq, and cr.c writes @tpr for it.
  */
 #ifndef UMBRA_INNER_H
 #define UMBRA_INNER_H

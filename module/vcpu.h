@@ -59,7 +59,7 @@ struct umbra_vcpu {
 	u64 pdpte[4];				/* PAE: loaded with CR3, as the manual says */
 
 	struct umbra_events ev;			/* (v) */
-	struct umbra_inner inner;		/* (v) written by the vendor */
+	struct umbra_inner inner;		/* (v) see there who writes it */
 	struct umbra_exit exit;			/* (r) the last exit */
 	struct umbra_fpu fpu;			/* (v) */
 	struct umbra_cpuid cpuid;		/* (v) */
