@@ -4,9 +4,7 @@
  * VMs exist that ran there before, and while new ones are made. Needs a second
  * processor that may be taken offline.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 #include <kselftest_harness.h>
@@ -18,24 +16,6 @@
 #define NPAGES		64
 #define SIZE		(NPAGES * UT_PAGE_SIZE)
 #define PATTERN		0x1d1d000000000000ull
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		ut_die("cannot run on CPU %d: %s", cpu, strerror(errno));
-}
-
-static void unpin(void)
-{
-	cpu_set_t set;
-
-	memset(&set, 0xff, sizeof(set));
-	sched_setaffinity(0, sizeof(set), &set);
-}
 
 FIXTURE(hotplug)
 {
@@ -86,12 +66,12 @@ TEST_F_TIMEOUT(hotplug, while_guests_run, SLOW)
 
 	for (i = 0; i < 2; i++) {
 		if (i)
-			pin(1);
+			ut_pin(1);
 		job = self->job;
 		job.gva += i * SIZE / 2;
 		/* A new thread runs where its maker does. */
 		thread[i] = ut_work_start(self->vcpu[i], &job);
-		unpin();
+		ut_unpin();
 	}
 	for (round = 0; round < ROUNDS; round++) {
 		for (i = 0; i < 2; i++)
@@ -119,16 +99,16 @@ TEST_F_TIMEOUT(hotplug, between_runs, SLOW)
 	int round;
 
 	for (round = 0; round < ROUNDS; round++) {
-		pin(1);
+		ut_pin(1);
 		ASSERT_EQ(0, ut_fill(self->vcpu[0], UT_TEST_GPA, NPAGES, PATTERN + round));
-		pin(0);
+		ut_pin(0);
 		ASSERT_EQ(0, ut_write_file(CPU1, "0"));
 		ASSERT_EQ(0, ut_check(self->vcpu[0], UT_TEST_GPA, NPAGES, PATTERN + round));
 		ASSERT_EQ(0, ut_write_file(CPU1, "1"));
-		pin(1);
+		ut_pin(1);
 		ASSERT_EQ(0, ut_check(self->vcpu[0], UT_TEST_GPA, NPAGES, PATTERN + round));
 	}
-	pin(0);
+	ut_pin(0);
 }
 
 /* VMs made while it is away run there when it is back; others die in between. */
@@ -139,20 +119,20 @@ TEST_F_TIMEOUT(hotplug, vms_come_and_go, SLOW)
 	int round;
 
 	for (round = 0; round < ROUNDS / 2; round++) {
-		pin(1);
+		ut_pin(1);
 		last = make_vm(&gone, 1);
 		ASSERT_EQ(0, ut_fill(gone, UT_TEST_GPA, NPAGES, PATTERN));
-		pin(0);
+		ut_pin(0);
 		ASSERT_EQ(0, ut_write_file(CPU1, "0"));
 		ut_vm_free(last);
 		vm = make_vm(&vcpu, 1);
 		ASSERT_EQ(0, ut_fill(vcpu, UT_TEST_GPA, NPAGES, PATTERN));
 		ASSERT_EQ(0, ut_write_file(CPU1, "1"));
-		pin(1);
+		ut_pin(1);
 		ASSERT_EQ(0, ut_check(vcpu, UT_TEST_GPA, NPAGES, PATTERN));
 		ASSERT_EQ(0, ut_fill(self->vcpu[0], UT_TEST_GPA, NPAGES, PATTERN));
 		ut_vm_free(vm);
-		pin(0);
+		ut_pin(0);
 	}
 }
 
@@ -168,10 +148,10 @@ TEST_F_TIMEOUT(hotplug, without_any_vm, SLOW)
 	ASSERT_EQ(0, ut_fill(vcpu, UT_TEST_GPA, NPAGES, PATTERN));
 	ut_vm_free(vm);
 	ASSERT_EQ(0, ut_write_file(CPU1, "1"));
-	pin(1);
+	ut_pin(1);
 	self->vm = make_vm(self->vcpu, 2);
 	ASSERT_EQ(0, ut_fill(self->vcpu[0], UT_TEST_GPA, NPAGES, PATTERN));
-	pin(0);
+	ut_pin(0);
 	ASSERT_EQ(0, ut_check(self->vcpu[0], UT_TEST_GPA, NPAGES, PATTERN));
 }
 

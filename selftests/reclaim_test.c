@@ -6,9 +6,7 @@
  * elsewhere it uses what is there.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -30,25 +28,6 @@
 #define KSM		"/sys/kernel/mm/ksm/"
 #define SECONDS(n)	((n) * 100)	/* in turns of 10 ms */
 
-static bool have_swap(void)
-{
-	char text[4096] = "";
-	int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return false;
-	close(fd);
-	/* The first line is a heading. */
-	return strchr(text, '\n') && strchr(text, '/');
-}
-
-static bool make_swap(void)
-{
-	if (have_swap())
-		return true;
-	return getenv("UMBRA_LAB") && !system("lab-swap 192 >/dev/null 2>&1") && have_swap();
-}
-
 static char *map_slot(struct ut_vm *vm, uint64_t size)
 {
 	char *hva = ut_mmap(size, UT_HUGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1);
@@ -64,22 +43,6 @@ static uint64_t place(const char *hva, uint64_t page)
 	return *(const uint64_t *)(hva + page * UT_PAGE_SIZE);
 }
 
-/* Pages that other CPUs are about to put on a list stay: ask again. */
-static size_t page_out(char *hva, size_t size)
-{
-	size_t swapped;
-	int i;
-
-	for (i = 0; i < 50; i++) {
-		madvise(hva, size, MADV_PAGEOUT);
-		swapped = ut_swapped(hva, size);
-		if (swapped == size / UT_PAGE_SIZE)
-			break;
-		ut_msleep(10);
-	}
-	return swapped;
-}
-
 FIXTURE(swap)
 {
 	struct ut_vm *vm;
@@ -89,7 +52,7 @@ FIXTURE(swap)
 
 FIXTURE_SETUP(swap)
 {
-	if (!make_swap())
+	if (!ut_have_swap())
 		SKIP(_exit(UT_SKIPPED), "no swap on this machine");
 	self->vm = ut_vm_long();
 	self->vcpu = ut_worker(self->vm, 0);
@@ -107,17 +70,33 @@ TEST_F_TIMEOUT(swap, out_and_in, SLOW)
 
 	for (round = 0; round < 2; round++) {
 		ASSERT_EQ(0, ut_fill(self->vcpu, UT_TEST_GPA, NPAGES, PATTERN + round));
-		ASSERT_EQ(NPAGES, page_out(self->hva, SIZE));
+		ASSERT_EQ(NPAGES, ut_page_out(self->hva, SIZE));
 		ASSERT_EQ(0, ut_check(self->vcpu, UT_TEST_GPA, NPAGES, PATTERN + round));
 		ASSERT_EQ(NPAGES, ut_present(self->hva, SIZE));
 		/* Out again, unchanged: the copy in swap may be used. */
-		ASSERT_EQ(NPAGES, page_out(self->hva, SIZE));
+		ASSERT_EQ(NPAGES, ut_page_out(self->hva, SIZE));
 		ASSERT_EQ(0, ut_check(self->vcpu, UT_TEST_GPA, NPAGES, PATTERN + round));
 		/* Written after it came in by reading: it may not. */
 		ASSERT_EQ(0, ut_fill(self->vcpu, UT_TEST_GPA, NPAGES, ~PATTERN));
-		ASSERT_EQ(NPAGES, page_out(self->hva, SIZE));
+		ASSERT_EQ(NPAGES, ut_page_out(self->hva, SIZE));
 		for (i = 0; i < NPAGES; i++)
 			ASSERT_EQ(~PATTERN + i, place(self->hva, i));
+	}
+}
+
+/* As when the scheduler moves a vCPU: its pages wait on the lists of a CPU that it has left. */
+TEST_F_TIMEOUT(swap, from_another_cpu, SLOW)
+{
+	int round;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "this machine has one CPU");
+	for (round = 0; round < 4; round++) {
+		ut_pin(round & 1);
+		ASSERT_EQ(0, ut_fill(self->vcpu, UT_TEST_GPA, NPAGES, PATTERN + round));
+		ut_pin(~round & 1);
+		ASSERT_EQ(NPAGES, ut_page_out(self->hva, SIZE));
+		ASSERT_EQ(0, ut_check(self->vcpu, UT_TEST_GPA, NPAGES, PATTERN + round));
 	}
 }
 
@@ -133,7 +112,7 @@ TEST_F_TIMEOUT(swap, written_from_swap, SLOW)
 	};
 
 	ASSERT_EQ(0, ut_fill(self->vcpu, UT_TEST_GPA, NPAGES, PATTERN));
-	ASSERT_EQ(NPAGES, page_out(self->hva, SIZE));
+	ASSERT_EQ(NPAGES, ut_page_out(self->hva, SIZE));
 	/* The write is what brings the page in; the rest of it must be there too. */
 	ASSERT_EQ(0, ut_work(self->vcpu, &job));
 	ASSERT_EQ(0, ut_check(self->vcpu, UT_TEST_GPA, NPAGES, PATTERN));
@@ -162,7 +141,7 @@ TEST_F_TIMEOUT(swap, while_the_guest_runs, SLOW)
 		ASSERT_EQ(0, ut_fill(self->vcpu, UT_TEST_GPA + rest, RUNNING, ~PATTERN + i));
 		/* Hot pages may stay or go: the kernel's choice. */
 		ASSERT_EQ(0, madvise(self->hva, rest, MADV_PAGEOUT));
-		ASSERT_EQ(RUNNING, page_out(self->hva + rest, size));
+		ASSERT_EQ(RUNNING, ut_page_out(self->hva + rest, size));
 		ASSERT_EQ(0, ut_check(self->vcpu, UT_TEST_GPA + rest, RUNNING, ~PATTERN + i));
 		ASSERT_EQ(RUNNING, ut_present(self->hva + rest, size));
 	}

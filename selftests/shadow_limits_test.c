@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -363,43 +362,16 @@ TEST_F_TIMEOUT(alias, copied_on_write, SLOW)
 	}
 }
 
-static bool have_swap(void)
-{
-	char text[4096] = "";
-	FILE *f = fopen("/proc/swaps", "re");
-	size_t len = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-
-	if (f)
-		fclose(f);
-	/* The first line is a heading. */
-	return len && strchr(text, '/');
-}
-
-/* A page that another CPU is about to put on a list stays: compaction empties those. */
-static bool swap_out(u64 *page)
-{
-	int tries;
-
-	for (tries = 0; tries < 50 && !ut_swapped(page, UT_PAGE_SIZE); tries++) {
-		if (tries % 8 == 7)
-			ut_write_file("/proc/sys/vm/compact_memory", "1");
-		madvise(page, UT_PAGE_SIZE, MADV_PAGEOUT);
-		ut_msleep(tries);
-	}
-	return ut_swapped(page, UT_PAGE_SIZE);
-}
-
 TEST_F_TIMEOUT(alias, swapped, SLOW)
 {
 	u64 i;
 
-	if (!have_swap() &&
-	    (!getenv("UMBRA_LAB") || system("lab-swap 32 >/dev/null 2>&1") || !have_swap()))
+	if (!ut_have_swap())
 		SKIP(return, "no swap on this machine");
 	ut_restart(self->vcpu, guest_aliases);
 	look(self, 0, VALUE(0));
 	for (i = 0; i < TIMES; i++) {
-		ASSERT_TRUE(swap_out(self->page));
+		ASSERT_EQ(1, ut_page_out(self->page, UT_PAGE_SIZE));
 		/* Every other time it is the host that brings it back, as another page. */
 		if (i & 1)
 			*self->page += 1;

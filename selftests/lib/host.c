@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The host's side of guest memory: mappings with an alignment, what of them is
- * in memory or in swap, and the small files of /proc and /sys that steer this.
+ * in memory or in swap, and the small files of /proc and /sys that steer this;
+ * and on which of its CPUs a thread runs.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,29 @@ void *ut_mmap(size_t size, size_t align, int prot, int flags, int fd)
 	return hva;
 }
 
+static bool try_pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return !sched_setaffinity(0, sizeof(set), &set);
+}
+
+void ut_pin(int cpu)
+{
+	if (!try_pin(cpu))
+		ut_die("cannot run on CPU %d: %s", cpu, strerror(errno));
+}
+
+void ut_unpin(void)
+{
+	cpu_set_t set;
+
+	memset(&set, 0xff, sizeof(set));
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 static size_t count_pages(const void *hva, size_t size, uint64_t bit)
 {
 	size_t i, n = size / UT_PAGE_SIZE, count = 0;
@@ -62,6 +87,51 @@ size_t ut_present(const void *hva, size_t size)
 size_t ut_swapped(const void *hva, size_t size)
 {
 	return count_pages(hva, size, PAGEMAP_SWAPPED);
+}
+
+static bool swap_in_use(void)
+{
+	char text[4096] = "";
+	int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	bool read_any = fd >= 0 && read(fd, text, sizeof(text) - 1) > 0;
+
+	close(fd);
+	/* The first line is a heading without a path. */
+	return read_any && strchr(text, '/');
+}
+
+bool ut_have_swap(void)
+{
+	if (swap_in_use())
+		return true;
+	return getenv("UMBRA_LAB") && !system("lab-swap 192 >/dev/null 2>&1") && swap_in_use();
+}
+
+/*
+ * A page that some CPU is about to put on a list of the kernel's cannot be taken
+ * before that CPU has done so, which asking for pages to be taken does for the
+ * CPU where one asks. It may have been another one that touched the page.
+ */
+size_t ut_page_out(void *hva, size_t size)
+{
+	size_t swapped = 0;
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	cpu_set_t before;
+	int tries, cpu;
+
+	if (sched_getaffinity(0, sizeof(before), &before))
+		ut_die("cannot tell where this thread may run: %s", strerror(errno));
+	for (tries = 0; tries < 50 && swapped < size / UT_PAGE_SIZE; tries++) {
+		if (tries)
+			ut_msleep(10);
+		for (cpu = 0; cpu < cpus; cpu++) {
+			if (try_pin(cpu))
+				madvise(hva, size, MADV_PAGEOUT);
+		}
+		swapped = ut_swapped(hva, size);
+	}
+	sched_setaffinity(0, sizeof(before), &before);
+	return swapped;
 }
 
 uint64_t ut_smaps(const void *hva, const char *field)

@@ -87,10 +87,17 @@ void *ut_mmap(size_t size, size_t align, int prot, int flags, int fd);
 /* Pages of [hva, hva + size) that this process has mapped, or that are in swap. */
 size_t ut_present(const void *hva, size_t size);
 size_t ut_swapped(const void *hva, size_t size);
+/* Is there swap? In the emulated host, which has none, make some. */
+bool ut_have_swap(void);
+/* Swap [hva, hva + size) out, with this thread on one CPU after another; how many pages are. */
+size_t ut_page_out(void *hva, size_t size);
 /* A field of smaps in KiB, for the mapping at @hva, e.g. "AnonHugePages". */
 uint64_t ut_smaps(const void *hva, const char *field);
 /* Text to a file: 0 or -errno. A number from a file: -errno on failure. */
 int ut_write_file(const char *path, const char *text);
 long ut_read_number(const char *path);
+/* Which CPU the calling thread runs on: this one; any. */
+void ut_pin(int cpu);
+void ut_unpin(void);
 
 #endif
