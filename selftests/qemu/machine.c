@@ -115,8 +115,9 @@ void expect_failure(void)
 
 static void read_line(struct machine *m, const char *line)
 {
+	/* A kernel may begin what it says of its CPU with another word, and warn of that. */
 	static const char * const wrong[] = {
-		"guest: error", "guest: failed", "Kernel panic", "BUG:", "WARNING:", "Oops",
+		"guest: error", "guest: failed", "Kernel panic", "BUG:", "] WARNING:", "Oops",
 	};
 	unsigned long long at, ms;
 	size_t i;
